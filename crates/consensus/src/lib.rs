@@ -1,0 +1,1 @@
+//! Durability receipts: who has stored what, and when an operation is confirmed.

@@ -1,0 +1,1 @@
+//! Conflict-free documents: maps, registers, counters and sets.

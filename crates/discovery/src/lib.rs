@@ -1,0 +1,1 @@
+//! Finding peers: rooms on a hub, fixed addresses.

@@ -1,0 +1,1 @@
+//! The rendezvous server: rooms, authentication, signalling. Sees no application data.

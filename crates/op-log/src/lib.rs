@@ -1,0 +1,1 @@
+//! The durable log of signed operations: causal delivery, anti-entropy, equivocation.

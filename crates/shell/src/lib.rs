@@ -1,0 +1,1 @@
+//! The generic actix actor that hosts a machine.

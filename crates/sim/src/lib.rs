@@ -1,0 +1,1 @@
+//! Deterministic simulator: the composed machines on a virtual clock and a hostile network.

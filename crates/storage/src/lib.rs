@@ -1,0 +1,1 @@
+//! Performs what machines want kept: redb on disk, memory in tests.

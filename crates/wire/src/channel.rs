@@ -1,0 +1,59 @@
+//! The lanes of a link, and who reads what.
+
+use crate::WireError;
+use serde::{Deserialize, Serialize};
+
+/// A data channel of a link, reliable and ordered. Neither of the first two waits behind a long transfer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Channel {
+    /// Handshake, pings, receipts, presence, digests.
+    Control,
+    /// New operations.
+    Live,
+    /// Catching up.
+    Bulk,
+}
+
+impl Channel {
+    /// All of them, in the order in which a link opens them.
+    pub const ALL: [Self; 3] = [Self::Control, Self::Live, Self::Bulk];
+
+    /// The label of the data channel.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Control => "control",
+            Self::Live => "live",
+            Self::Bulk => "bulk",
+        }
+    }
+
+    /// Its position in [`Channel::ALL`], which is also the id of the pre-negotiated data channel.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Which machine an envelope is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Protocol {
+    /// Handshake and pings: the link itself.
+    Link = 1,
+    /// Operations and anti-entropy.
+    OpLog = 2,
+    /// Who is here.
+    Presence = 3,
+    /// Durability receipts.
+    Consensus = 4,
+}
+
+impl TryFrom<u8> for Protocol {
+    type Error = WireError;
+
+    fn try_from(byte: u8) -> Result<Self, WireError> {
+        [Self::Link, Self::OpLog, Self::Presence, Self::Consensus]
+            .into_iter()
+            .find(|protocol| *protocol as u8 == byte)
+            .ok_or(WireError::Protocol(byte))
+    }
+}

@@ -1,0 +1,25 @@
+//! Every size limit on the wire, in bytes unless the name says otherwise.
+
+/// The version of frames that this build speaks. Another one is refused by name.
+pub const FRAME_VERSION: u8 = 1;
+
+/// The longest frame: one message of a data channel. (Common implementations refuse more than 64 KiB.)
+pub const FRAME_BYTES_MAX: usize = 64 * 1024;
+
+/// What a frame may hold once decompressed.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// Frames shorter than this are not worth compressing.
+pub const COMPRESS_BYTES_MIN: usize = 512;
+
+/// The longest message, in as many frames as it takes: the largest operation with room for what surrounds it.
+pub const MESSAGE_BYTES_MAX: usize = OPERATION_BYTES_MAX + 64 * 1024;
+
+/// The longest body of one operation.
+pub const OPERATION_BYTES_MAX: usize = 1024 * 1024;
+
+/// The longest block of operations, unless it holds a single operation that is larger.
+pub const BLOCK_BYTES_MAX: usize = 60 * 1024;
+
+/// The most operations in a block.
+pub const BLOCK_OPERATIONS_MAX: usize = 1024;

@@ -1,0 +1,2 @@
+//! What a plain cargo command cannot do.
+fn main() {}
