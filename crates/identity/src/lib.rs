@@ -5,7 +5,7 @@
 //!   [`KeyedHash`], which costs a hundredth.
 //! - Every signature names its [`Purpose`]: one made for a receipt is worth nothing as a block.
 //! - A [`SpaceSecret`] lets a session into a space. It travels in an [`Invitation`]'s fragment or comes from a
-//!   password ([`Password`]); a hub never sees it.
+//!   password; a hub never sees it.
 //!
 //! Invariant: one verification predicate everywhere, `verify_strict`, so that no two nodes disagree on a signature.
 //!
@@ -29,5 +29,5 @@ pub use invitation::{Invitation, InvitationError};
 pub use key::{Ed25519, NodeKey};
 pub use keyed_hash::KeyedHash;
 pub use room::{ROOM_CODE_LENGTH, RoomCode, RoomCodeError};
-pub use secret::{Password, PasswordError, RoomAccess, SpaceSecret};
+pub use secret::{PasswordError, RoomAccess, SpaceSecret};
 pub use signature::{Purpose, Signature, Signer, Verifier};

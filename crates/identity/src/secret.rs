@@ -26,6 +26,25 @@ impl SpaceSecret {
         Self(blake3::derive_key("meshwork 2026 open space", &space.0))
     }
 
+    /// The secret of a space whose members meet in `room` under a password (Argon2id, RFC 9106, 19 MiB and 2 passes,
+    /// salted with the room's code). Takes some tens of milliseconds.
+    pub fn from_password(password: &str, room: &RoomCode) -> Result<Self, PasswordError> {
+        if password.is_empty() || password.len() > PASSWORD_BYTES_MAX {
+            return Err(PasswordError::Length(password.len()));
+        }
+        let salt = blake3::derive_key("meshwork 2026 password salt", room.to_string().as_bytes());
+        let mut secret = [0; 32];
+        argon2::Argon2::default()
+            .hash_password_into(password.as_bytes(), &salt, &mut secret)
+            .map_err(|error| PasswordError::Hash(error.to_string()))?;
+        Ok(Self(secret))
+    }
+
+    /// What to show at the door of the room where the space's members meet.
+    pub fn room_access(&self) -> RoomAccess {
+        RoomAccess(blake3::derive_key("meshwork 2026 room access", &self.0))
+    }
+
     /// The secret with these bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -62,8 +81,8 @@ impl fmt::Debug for SpaceSecret {
     }
 }
 
-/// What a hub asks for at the door of a room with a password. It gives the hub nothing towards the space secret but
-/// the chance to guess the password, one Argon2 run a guess.
+/// What a hub asks for at the door of a room that is not open. Derived from the space secret, which it does not give
+/// away; a hub can only guess at a password, one Argon2 run a guess.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RoomAccess(pub [u8; 32]);
 
@@ -84,49 +103,19 @@ pub enum PasswordError {
     Hash(String),
 }
 
-/// A room's password, stretched once (Argon2id, RFC 9106, 19 MiB and 2 passes, salted with the room's code).
-#[derive(Clone)]
-pub struct Password {
-    root: [u8; 32],
-}
-
-impl Password {
-    /// Stretches `password`; takes some tens of milliseconds.
-    pub fn stretch(password: &str, room: &RoomCode) -> Result<Self, PasswordError> {
-        if password.is_empty() || password.len() > PASSWORD_BYTES_MAX {
-            return Err(PasswordError::Length(password.len()));
-        }
-        let salt = blake3::derive_key("meshwork 2026 password salt", room.to_string().as_bytes());
-        let mut root = [0; 32];
-        argon2::Argon2::default()
-            .hash_password_into(password.as_bytes(), &salt, &mut root)
-            .map_err(|error| PasswordError::Hash(error.to_string()))?;
-        Ok(Self { root })
-    }
-
-    /// The secret of the space that lives in this room.
-    pub fn space_secret(&self) -> SpaceSecret {
-        SpaceSecret(blake3::derive_key("meshwork 2026 space secret from password", &self.root))
-    }
-
-    /// What to show at the room's door.
-    pub fn room_access(&self) -> RoomAccess {
-        RoomAccess(blake3::derive_key("meshwork 2026 room access from password", &self.root))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn one_password_gives_unrelated_secrets() {
+    fn a_password_gives_one_secret_per_room() {
         let room = "A3B7K9".parse().unwrap();
-        let password = Password::stretch("correct horse", &room).unwrap();
-        assert_eq!(password.space_secret(), Password::stretch("correct horse", &room).unwrap().space_secret());
-        assert_ne!(password.space_secret().to_bytes(), password.room_access().0);
-        assert_ne!(password.space_secret(), Password::stretch("wrong", &room).unwrap().space_secret());
-        assert_eq!(Password::stretch("", &room).err(), Some(PasswordError::Length(0)));
+        let secret = SpaceSecret::from_password("correct horse", &room).unwrap();
+        assert_eq!(secret, SpaceSecret::from_password("correct horse", &room).unwrap());
+        assert_ne!(secret, SpaceSecret::from_password("wrong", &room).unwrap());
+        assert_ne!(secret, SpaceSecret::from_password("correct horse", &"A3B7K8".parse().unwrap()).unwrap());
+        assert_ne!(secret.to_bytes(), secret.room_access().0);
+        assert_eq!(SpaceSecret::from_password("", &room).err(), Some(PasswordError::Length(0)));
     }
 
     #[test]
