@@ -1,0 +1,74 @@
+//! The machines, built for browsers.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Result, bail};
+
+use crate::{
+    process::{cargo, output, run as run_command},
+    workspace::{MACHINES, Workspace},
+};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+
+pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<()> {
+    let mut command = compiler(&workspace.workspace_root)?;
+    command.args(["build", "--lib", "--no-default-features", "--target", TARGET]);
+    // Compilers of two origins do not share a directory well.
+    command.arg("--target-dir").arg(workspace.target_directory.join("wasm"));
+    let machines =
+        MACHINES.into_iter().filter(|machine| only.is_empty() || only.iter().any(|name| name == machine));
+    for machine in machines {
+        command.args(["-p", workspace.package(machine)?.name.as_str()]);
+    }
+    run_command(&mut command)
+}
+
+/// A cargo that can build for the target.
+fn compiler(directory: &Path) -> Result<Command> {
+    if has_target("rustc") {
+        return Ok(cargo("cargo", directory));
+    }
+    let Some(linker) = debian_linker() else {
+        bail!(
+            "no compiler for {TARGET} here. Either\n  rustup target add {TARGET}\nor, on Debian,\n  apt-get install \
+             rustc-web cargo-web rust-web-src lld-19"
+        );
+    };
+    eprintln!("no {TARGET} in this toolchain: taking Debian's compiler");
+    let mut command = cargo(DEBIAN_CARGO, directory);
+    command.env("RUSTC", DEBIAN_RUSTC).env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+    if !has_target(DEBIAN_RUSTC) {
+        // Debian packages the standard library's source, not the library; building it is a nightly option.
+        command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort");
+    }
+    Ok(command)
+}
+
+/// Whether this compiler has the target's standard library.
+fn has_target(rustc: &str) -> bool {
+    let printed = output(Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]));
+    printed.is_ok_and(|directory| Path::new(directory.trim()).exists())
+}
+
+/// The linker beside Debian's compiler, when all that it takes is there.
+fn debian_linker() -> Option<PathBuf> {
+    let complete = [DEBIAN_CARGO, DEBIAN_RUSTC].iter().all(|program| Path::new(program).exists());
+    let source = Path::new("/usr/lib/rustlib/src/rust/library").exists();
+    let is_linker = |path: &PathBuf| {
+        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("wasm-ld"))
+    };
+    let mut linkers: Vec<PathBuf> = fs::read_dir("/usr/bin")
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(is_linker)
+        .collect();
+    linkers.sort();
+    if complete && (source || has_target(DEBIAN_RUSTC)) { linkers.pop() } else { None }
+}
