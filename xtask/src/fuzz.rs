@@ -34,7 +34,7 @@ pub(crate) fn run(workspace: &Workspace, seconds: u32, only: &[String]) -> Resul
         let mut command = cargo("cargo", root);
         command.args(["+nightly", "fuzz", "run", "--target-dir"]).arg(&built).arg(target).arg(&found);
         command.arg(root.join("fuzz/corpus").join(target));
-        command.args(["--", &format!("-max_total_time={seconds}"), "-print_final_stats=1", "-verbosity=0"]);
+        command.args(["--", &format!("-max_total_time={seconds}"), "-verbosity=0"]);
         run_command(&mut command)?;
     }
     Ok(())
