@@ -22,7 +22,8 @@ pub enum Effect {
         /// What.
         message: ClientMessage,
     },
-    /// Close the WebSocket to a hub.
+    /// Close the WebSocket to a hub, after what was sent before. Nothing more of it is reported: no `Closed`, no
+    /// `Received`.
     Close {
         /// Which hub.
         hub: HubId,
