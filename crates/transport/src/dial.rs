@@ -1,0 +1,211 @@
+//! Whom to connect to, when, and which of two offers stands.
+
+use std::time::Duration;
+
+use meshwork_base::{NodeId, SessionId, Timestamp};
+
+use crate::{
+    ConnectionAction, Event, LinkId, Signal, SignalKind, Stage, Transport,
+    handshake::Role,
+    link::{Link, Phase},
+};
+
+impl Transport {
+    pub(crate) fn peer_found(&mut self, now: Timestamp, session: SessionId, node: NodeId) {
+        if session == self.context.session {
+            return;
+        }
+        if !self.peers.contains_key(&session) && self.peers.len() >= self.config.peers_max {
+            return self.out.event(Event::LinksFull { peer: session });
+        }
+        let entry = self.peers.entry(session).or_default();
+        entry.node = Some(node);
+        let known = std::mem::replace(&mut entry.listed, true);
+        if !known && !entry.is_active() {
+            self.plan(now, session, Duration::ZERO);
+            self.dial_if_due(now, session);
+        }
+        self.settle(session);
+    }
+
+    pub(crate) fn peer_gone(&mut self, session: SessionId) {
+        if let Some(entry) = self.peers.get_mut(&session) {
+            entry.listed = false;
+            entry.due = None;
+            self.settle(session);
+        }
+    }
+
+    /// Plans our next offer, and tells when it is made: a ban is waited for, and the greater session leaves the smaller
+    /// one time to offer first.
+    pub(crate) fn plan(&mut self, now: Timestamp, session: SessionId, wait: Duration) -> Option<Duration> {
+        let entry = self.peers.get_mut(&session)?;
+        if !entry.listed || entry.is_active() {
+            return None;
+        }
+        let ban = entry.node.and_then(|node| self.conduct.banned_for(now, &node, &self.config));
+        let mut wait = wait.max(ban.unwrap_or_default());
+        if self.context.session > session {
+            wait += Duration::from_millis(self.config.offer_wait_ms);
+        }
+        entry.due = Some(now.monotonic + wait);
+        Some(wait)
+    }
+
+    fn dial_if_due(&mut self, now: Timestamp, session: SessionId) {
+        if self.peers.get(&session).and_then(|entry| entry.due).is_some_and(|due| due <= now.monotonic) {
+            self.dial(now, session);
+        }
+    }
+
+    /// Offers a connection.
+    pub(crate) fn dial(&mut self, now: Timestamp, session: SessionId) {
+        if !self.has_room(session) {
+            if let Some(entry) = self.peers.get_mut(&session) {
+                entry.due = Some(now.monotonic + Duration::from_millis(self.config.retry_max_ms));
+            }
+            return self.crowd_out(session);
+        }
+        // Numbers grow with every attempt of ours and are never the peer's.
+        let attempt = (self.links_made + 1) * 2 + u64::from(self.context.session > session);
+        self.begin(now, session, attempt, Role::Offerer, ConnectionAction::Offer);
+    }
+
+    fn begin(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        attempt: u64,
+        role: Role,
+        action: ConnectionAction,
+    ) -> Option<LinkId> {
+        let entry = self.peers.get_mut(&session)?;
+        self.links_made += 1;
+        let id = LinkId(self.links_made);
+        let expires = now.monotonic + Duration::from_millis(self.config.signalling_timeout_ms);
+        entry.due = None;
+        entry.crowded_out = false;
+        if let Some(replaced) = entry.attempt.replace(Link::new(id, attempt, role, expires)) {
+            self.sessions.remove(&replaced.id);
+            replaced.close(None, &self.config, &mut self.out);
+        }
+        self.sessions.insert(id, session);
+        self.out.connection(id, action);
+        Some(id)
+    }
+
+    /// Whether one more connection to `session` keeps the number of links.
+    fn has_room(&self, session: SessionId) -> bool {
+        self.peers.get(&session).is_some_and(|entry| entry.is_active())
+            || self.peers.values().filter(|entry| entry.is_active()).count() < self.config.links_max
+    }
+
+    fn crowd_out(&mut self, session: SessionId) {
+        let told = self.peers.get_mut(&session).map(|entry| std::mem::replace(&mut entry.crowded_out, true));
+        if told != Some(true) {
+            self.out.event(Event::LinksFull { peer: session });
+        }
+    }
+
+    /// A link's place is free: the first session that found none has another try.
+    pub(crate) fn make_room(&mut self, now: Timestamp) {
+        let waits =
+            self.peers.iter_mut().find(|(_, entry)| entry.crowded_out && entry.listed && !entry.is_active());
+        if let Some((session, entry)) = waits {
+            entry.due = Some(now.monotonic);
+            let session = *session;
+            self.settle(session);
+        }
+    }
+
+    pub(crate) fn signal(&mut self, now: Timestamp, from: SessionId, signal: Signal) {
+        if from == self.context.session {
+            return;
+        }
+        if signal.kind.bytes() > self.config.signal_bytes_max {
+            let reason = format!("a signal of {} bytes is over the limit", signal.kind.bytes());
+            return self.out.event(Event::Misbehaved { peer: from, reason, cut: false });
+        }
+        match signal.kind {
+            SignalKind::Offer(offer) => self.offered(now, from, signal.attempt, offer),
+            SignalKind::Answer(answer) => self.answered(now, from, signal.attempt, answer),
+            SignalKind::Candidate(candidate) => self.candidate_told(from, signal.attempt, candidate),
+        }
+        self.settle(from);
+    }
+
+    fn offered(&mut self, now: Timestamp, from: SessionId, attempt: u64, offer: String) {
+        let numbered_as_theirs = attempt % 2 == u64::from(from > self.context.session);
+        if !numbered_as_theirs {
+            return;
+        }
+        if let Some(entry) = self.peers.get_mut(&from) {
+            let banned = entry.node.and_then(|node| self.conduct.banned_for(now, &node, &self.config));
+            if banned.is_some() || entry.offer_seen.is_some_and(|seen| attempt <= seen) {
+                return;
+            }
+            entry.offer_seen = Some(attempt);
+            // Offers crossed: the smaller session's stands. Once ours was answered, theirs says that they gave it up.
+            let ours = entry.attempt.as_ref().filter(|link| link.role == Role::Offerer);
+            if ours.is_some_and(|link| link.stage() == Stage::Signalling) && self.context.session < from {
+                return;
+            }
+        }
+        if !self.has_room(from) {
+            return self.crowd_out(from);
+        }
+        if !self.peers.contains_key(&from) {
+            // An offer may come before the hub's word of its sender.
+            if self.peers.len() >= self.config.peers_max {
+                return self.out.event(Event::LinksFull { peer: from });
+            }
+            self.peers.entry(from).or_default().offer_seen = Some(attempt);
+        }
+        if let Some(link) = self.begin(now, from, attempt, Role::Answerer, ConnectionAction::Answer { offer })
+        {
+            self.add_early_candidates(from, link);
+        }
+    }
+
+    fn answered(&mut self, now: Timestamp, from: SessionId, attempt: u64, answer: String) {
+        let link = self.peers.get_mut(&from).and_then(|entry| entry.attempt.as_mut());
+        let Some(link) = link.filter(|link| link.attempt == attempt && link.role == Role::Offerer) else {
+            return;
+        };
+        if !matches!(link.phase, Phase::Signalling { .. }) {
+            return;
+        }
+        link.connecting(now, &self.config);
+        let id = link.id;
+        self.out.connection(id, ConnectionAction::Accept { answer });
+        self.add_early_candidates(from, id);
+    }
+
+    fn candidate_told(&mut self, from: SessionId, attempt: u64, candidate: String) {
+        let Some(entry) = self.peers.get_mut(&from) else { return };
+        match entry.attempt.as_mut().filter(|link| link.attempt == attempt) {
+            Some(link) if link.takes_candidates() => {
+                link.add_candidate(candidate, &self.config, &mut self.out)
+            }
+            Some(_) => entry.keep_early(attempt, candidate, &self.config),
+            None if entry.offer_seen.is_none_or(|seen| attempt > seen) => {
+                entry.keep_early(attempt, candidate, &self.config);
+            }
+            None => {}
+        }
+    }
+
+    fn add_early_candidates(&mut self, from: SessionId, id: LinkId) {
+        let Some(entry) = self.peers.get_mut(&from) else { return };
+        let Some(attempt) = entry.attempt.as_ref().filter(|link| link.id == id).map(|link| link.attempt)
+        else {
+            return;
+        };
+        let early = entry.take_early(attempt);
+        for candidate in early {
+            if let Some(link) = &mut entry.attempt {
+                link.add_candidate(candidate, &self.config, &mut self.out);
+            }
+        }
+    }
+}

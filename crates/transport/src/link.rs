@@ -1,0 +1,134 @@
+//! One connection: how far it is, its channels, and what it carried.
+
+use bytes::Bytes;
+use meshwork_base::{Deadline, Monotonic};
+use meshwork_wire::{Channel, Protocol, WireError};
+
+use crate::{
+    Config, ConnectionAction, Farewell, LinkId, Message, Peer, Stage, Traffic,
+    handshake::{Handshake, Role},
+    lane::Lane,
+    liveness::Liveness,
+    machine::Outbox,
+};
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) id: LinkId,
+    /// The offering side's number for it.
+    pub(crate) attempt: u64,
+    pub(crate) role: Role,
+    pub(crate) phase: Phase,
+    pub(crate) lanes: [Lane; 3],
+    pub(crate) traffic: Traffic,
+    pub(crate) connect_us: u64,
+    /// The peer's candidates that were handed to the performer.
+    pub(crate) candidates: usize,
+    pub(crate) congested: bool,
+}
+
+/// How far a link is.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Until both descriptions are there.
+    Signalling { expires: Monotonic },
+    /// Since both descriptions are there. The peer may see the channels open before we do, and say `Hello`.
+    Connecting { since: Monotonic, expires: Monotonic, early: Option<Bytes> },
+    /// Since the channels are open.
+    Handshake { expires: Monotonic, handshake: Box<Handshake> },
+    /// Both sides' proofs hold.
+    Up { peer: Box<Peer>, liveness: Liveness },
+}
+
+impl Link {
+    pub(crate) fn new(id: LinkId, attempt: u64, role: Role, expires: Monotonic) -> Self {
+        Self {
+            id,
+            attempt,
+            role,
+            phase: Phase::Signalling { expires },
+            lanes: Default::default(),
+            traffic: Traffic::default(),
+            connect_us: 0,
+            candidates: 0,
+            congested: false,
+        }
+    }
+
+    /// How far an attempt came.
+    pub(crate) fn stage(&self) -> Stage {
+        match self.phase {
+            Phase::Signalling { .. } => Stage::Signalling,
+            Phase::Connecting { .. } => Stage::Connecting,
+            Phase::Handshake { .. } | Phase::Up { .. } => Stage::Handshake,
+        }
+    }
+
+    /// The other side's description has been applied, so that its candidates can be.
+    pub(crate) fn takes_candidates(&self) -> bool {
+        self.role == Role::Answerer || !matches!(self.phase, Phase::Signalling { .. })
+    }
+
+    pub(crate) fn deadline(&self, config: &Config) -> Deadline {
+        match &self.phase {
+            Phase::Signalling { expires } => Deadline { at: *expires, why: "signalling takes too long" },
+            Phase::Connecting { expires, .. } => Deadline { at: *expires, why: "connecting takes too long" },
+            Phase::Handshake { expires, .. } => {
+                Deadline { at: *expires, why: "the handshake takes too long" }
+            }
+            Phase::Up { liveness, .. } => liveness.ping_at(config).min(liveness.dead_at(config)),
+        }
+    }
+
+    /// Queues a payload; refuses one that is longer than any message may be.
+    pub(crate) fn push(
+        &mut self,
+        channel: Channel,
+        protocol: Protocol,
+        payload: Bytes,
+    ) -> Result<(), WireError> {
+        self.lane(channel).writer.push(protocol, payload)
+    }
+
+    /// Queues a message of our own.
+    pub(crate) fn say(&mut self, message: &Message) {
+        self.say_bytes(message.encode());
+    }
+
+    pub(crate) fn say_bytes(&mut self, message: Bytes) {
+        if let Err(error) = self.push(Channel::Control, Protocol::Link, message) {
+            unreachable!("a link message is short: {error}");
+        }
+    }
+
+    /// Transmits what the channel takes now.
+    pub(crate) fn pump(&mut self, channel: Channel, config: &Config, out: &mut Outbox) {
+        while let Some(frame) = self.lane(channel).next_frame(config.batch_above_bytes) {
+            self.traffic.sent(frame.len());
+            out.totals.sent(frame.len());
+            out.connection(self.id, ConnectionAction::Transmit { channel, frame });
+        }
+    }
+
+    /// Closes the connection, after a last word if there is one and if the channel takes it.
+    pub(crate) fn close(mut self, last: Option<Farewell>, config: &Config, out: &mut Outbox) {
+        if let Some(last) = last {
+            self.say(&Message::Bye(last));
+            self.pump(Channel::Control, config, out);
+        }
+        out.connection(self.id, ConnectionAction::Close);
+    }
+
+    pub(crate) fn lane(&mut self, channel: Channel) -> &mut Lane {
+        let [control, live, bulk] = &mut self.lanes;
+        match channel {
+            Channel::Control => control,
+            Channel::Live => live,
+            Channel::Bulk => bulk,
+        }
+    }
+
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.writer.waiting_bytes()).sum()
+    }
+}
