@@ -2,8 +2,12 @@
 //!
 //! Run it when a format has changed: `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use meshwork_base::{Seed, SpaceId};
 use meshwork_fuzz::join;
 use meshwork_identity::{Invitation, RoomCode, SpaceSecret};
@@ -12,7 +16,9 @@ use meshwork_wire::{FrameWriter, Protocol};
 fn main() -> io::Result<()> {
     frames()?;
     invitations()?;
-    room_codes()
+    room_codes()?;
+    golden_lines("hub_message", "discovery")?;
+    golden_bytes("consensus_message", "consensus")
 }
 
 fn write(target: &str, name: &str, bytes: impl AsRef<[u8]>) -> io::Result<()> {
@@ -66,4 +72,34 @@ fn room_codes() -> io::Result<()> {
         write("room_code", name, code)?;
     }
     Ok(())
+}
+
+/// Every file of bytes that a crate's golden tests pin, as the one message of an input.
+fn golden_bytes(target: &str, name: &str) -> io::Result<()> {
+    for path in golden(name, "hex")? {
+        let text = fs::read_to_string(&path)?;
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map_err(io::Error::other)?;
+        write(target, &stem(&path), join(&[bytes]))?;
+    }
+    Ok(())
+}
+
+/// Every line of text that a crate's golden tests pin.
+fn golden_lines(target: &str, name: &str) -> io::Result<()> {
+    for path in golden(name, "jsonl")? {
+        for (number, line) in fs::read_to_string(&path)?.lines().enumerate() {
+            write(target, &format!("{}-{number:02}", stem(&path)), line)?;
+        }
+    }
+    Ok(())
+}
+
+fn golden(name: &str, extension: &str) -> io::Result<Vec<PathBuf>> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates").join(name).join("tests/golden");
+    let paths: io::Result<Vec<_>> = fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect();
+    Ok(paths?.into_iter().filter(|path| path.extension().is_some_and(|own| own == extension)).collect())
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
