@@ -18,7 +18,11 @@ fn main() -> io::Result<()> {
     invitations()?;
     room_codes()?;
     golden_lines("hub_message", "discovery")?;
-    golden_bytes("consensus_message", "consensus")
+    golden_bytes("consensus_message", "consensus", |bytes| join(&[bytes]))?;
+    // Begins when the link is up, and sends the bytes as a message about the link.
+    golden_bytes("transport_message", "transport", |bytes| {
+        [&[200][..], &join(&[[&[0x40], bytes].concat()])].concat()
+    })
 }
 
 fn write(target: &str, name: &str, bytes: impl AsRef<[u8]>) -> io::Result<()> {
@@ -74,12 +78,12 @@ fn room_codes() -> io::Result<()> {
     Ok(())
 }
 
-/// Every file of bytes that a crate's golden tests pin, as the one message of an input.
-fn golden_bytes(target: &str, name: &str) -> io::Result<()> {
+/// Every file of bytes that a crate's golden tests pin, made an input.
+fn golden_bytes(target: &str, name: &str, input: impl Fn(&[u8]) -> Vec<u8>) -> io::Result<()> {
     for path in golden(name, "hex")? {
         let text = fs::read_to_string(&path)?;
         let bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map_err(io::Error::other)?;
-        write(target, &stem(&path), join(&[bytes]))?;
+        write(target, &stem(&path), input(&bytes))?;
     }
     Ok(())
 }
