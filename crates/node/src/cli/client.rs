@@ -1,0 +1,165 @@
+//! The client of a node's local API: `meshwork status`, `peers`, `get`, `set`, `watch`.
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use futures_util::StreamExt as _;
+use reqwest::{Client, Response};
+use serde_json::{Value, json};
+
+use super::table::table;
+
+#[derive(Args)]
+pub(crate) struct ApiArguments {
+    /// The node's local API
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7071")]
+    api: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct GetArguments {
+    #[command(flatten)]
+    api: ApiArguments,
+    /// The document
+    document: String,
+    /// Keys from the root downwards, between slashes
+    #[arg(default_value = "")]
+    path: String,
+}
+
+#[derive(Args)]
+pub(crate) struct SetArguments {
+    #[command(flatten)]
+    api: ApiArguments,
+    /// The document
+    document: String,
+    /// Keys from the root downwards, between slashes
+    path: String,
+    /// The value, as JSON; what is not JSON is taken as text
+    value: String,
+    /// Return when it is `stored` here, or `confirmed` by others
+    #[arg(long, value_parser = ["visible", "stored", "confirmed"], default_value = "stored")]
+    wait: String,
+}
+
+impl ApiArguments {
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.api)
+    }
+
+    async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value> {
+        let url = url::Url::parse_with_params(&self.url(path), query).context("the address of the API")?;
+        let response = Client::new().get(url).send().await;
+        answer(response.with_context(|| format!("no node answers at {}; start one with --api", self.api))?).await
+    }
+}
+
+/// The answer's JSON, or its error as ours.
+async fn answer(response: Response) -> Result<Value> {
+    let failed = !response.status().is_success();
+    let text = response.text().await.context("the answer broke off")?;
+    let value: Value = serde_json::from_str(&text).with_context(|| format!("not a node's answer: {text}"))?;
+    if failed {
+        bail!("{}", value["error"]["message"].as_str().unwrap_or(&text));
+    }
+    Ok(value)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+}
+
+pub(crate) async fn status(arguments: ApiArguments) -> Result<()> {
+    let status = arguments.get("/api/status", &[]).await?;
+    if arguments.json {
+        println!("{status:#}");
+        return Ok(());
+    }
+    let mut rows = table(["node", &text(&status["name"])]);
+    for (name, value) in status.as_object().into_iter().flatten() {
+        let shown = match value {
+            Value::Array(items) => items.len().to_string(),
+            Value::Object(entries) => {
+                let entries = entries.iter().map(|(key, value)| format!("{}: {value}", &key[..key.len().min(8)]));
+                entries.collect::<Vec<_>>().join("\n")
+            }
+            value => text(value),
+        };
+        rows.add_row([name.as_str(), &shown]);
+    }
+    println!("{rows}");
+    Ok(())
+}
+
+pub(crate) async fn peers(arguments: ApiArguments) -> Result<()> {
+    let status = arguments.get("/api/status", &[]).await?;
+    let peers = &status["connected_peers"];
+    if arguments.json {
+        println!("{peers:#}");
+        return Ok(());
+    }
+    let mut rows = table(["name", "node", "session", "stage", "round trip ms", "sent", "received"]);
+    for peer in peers.as_array().into_iter().flatten() {
+        let columns = ["name", "node_id", "session_id", "stage", "rtt_ms", "sent_bytes", "received_bytes"];
+        rows.add_row(columns.map(|column| text(&peer[column]).chars().take(16).collect::<String>()));
+    }
+    println!("{rows}");
+    Ok(())
+}
+
+pub(crate) async fn get(arguments: GetArguments) -> Result<()> {
+    let path = format!("/api/documents/{}", encode(&arguments.document));
+    let value = arguments.api.get(&path, &[("path", &arguments.path)]).await?;
+    println!("{value:#}");
+    Ok(())
+}
+
+pub(crate) async fn set(arguments: SetArguments) -> Result<()> {
+    let value = serde_json::from_str(&arguments.value).unwrap_or(Value::String(arguments.value));
+    let keys = meshwork::parse_path(&arguments.path);
+    let path = format!("/api/documents/{}?wait={}", encode(&arguments.document), arguments.wait);
+    let body = json!({ "set": { "path": keys, "value": value } });
+    let response = Client::new().post(arguments.api.url(&path)).json(&body).send().await;
+    let response = response.with_context(|| format!("no node answers at {}", arguments.api.api))?;
+    let dot = answer(response).await?;
+    if arguments.api.json {
+        println!("{dot:#}");
+    } else {
+        println!("{}: operation {} of {}", arguments.wait, dot["sequence"], text(&dot["replica"]));
+    }
+    Ok(())
+}
+
+/// Prints events until the node ends.
+pub(crate) async fn watch(arguments: ApiArguments) -> Result<()> {
+    let response = Client::new().get(arguments.url("/api/events")).send().await;
+    let response = response.with_context(|| format!("no node answers at {}", arguments.api))?;
+    let mut chunks = response.bytes_stream();
+    let mut waiting = String::new();
+    while let Some(chunk) = chunks.next().await {
+        waiting.push_str(&String::from_utf8_lossy(&chunk.context("the node ended")?));
+        while let Some((event, rest)) = waiting.split_once("\n\n") {
+            let name = event.lines().find_map(|line| line.strip_prefix("event: ")).unwrap_or_default();
+            let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or_default();
+            if arguments.json {
+                println!("{{\"event\":\"{name}\",\"data\":{data}}}");
+            } else {
+                println!("{name:20} {data}");
+            }
+            waiting = rest.to_owned();
+        }
+    }
+    Ok(())
+}
+
+/// A document's name as one segment of a URL's path.
+fn encode(name: &str) -> String {
+    name.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,253 @@
+//! A node of the demo, in a process of its own.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use meshwork::{Document, DocumentId, Documents, Edit, Event, Node, NodeConfig, Random, ReplicaId, Seed, Value};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    sync::broadcast::error::RecvError,
+};
+
+use super::{
+    import,
+    protocol::{Order, Report, Tell, Work},
+    workload,
+};
+
+/// The document that everybody edits.
+pub(crate) const DOCUMENT: &str = "app";
+/// Propagation samples kept between two reports.
+const SAMPLES_MAX: usize = 100_000;
+/// Confirmations are told at most this often.
+const TELL_EVERY: Duration = Duration::from_millis(50);
+
+#[derive(Args)]
+pub(crate) struct WorkerArguments {
+    #[arg(long)]
+    hub: url::Url,
+    #[arg(long)]
+    room: meshwork_identity::RoomCode,
+    #[arg(long)]
+    name: String,
+    #[arg(long)]
+    data: PathBuf,
+}
+
+/// What the event listener notes down for reports.
+#[derive(Default)]
+struct Notes {
+    propagation_us: Vec<u64>,
+}
+
+type SharedNotes = Arc<Mutex<Notes>>;
+
+fn tell(tell: &Tell) {
+    match serde_json::to_string(tell) {
+        Ok(line) => println!("{line}"),
+        Err(error) => tracing::error!(%error, "a message does not encode"),
+    }
+}
+
+fn wall_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+pub(crate) async fn run(arguments: WorkerArguments) -> Result<()> {
+    let mut config = NodeConfig::load(None)?;
+    config.name.clone_from(&arguments.name);
+    config.data = Some(arguments.data);
+    config.discovery.hubs = vec![arguments.hub];
+    config.discovery.room = arguments.room;
+    let node = Node::builder().config(config).start().await?;
+    let notes = SharedNotes::default();
+    actix_web::rt::spawn(listen(node.clone(), notes.clone()));
+    ready(&node).await?;
+    let mut orders = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(line) = orders.next_line().await.context("the demo is gone")? {
+        match serde_json::from_str(&line).context("not an order")? {
+            Order::Work(work) => drop(actix_web::rt::spawn(work_and_tell(node.clone(), work))),
+            Order::Report => tell(&Tell::Report(report(&node, &notes).await?)),
+            Order::Export { path } => {
+                export(&node, &path).await?;
+                tell(&Tell::Exported);
+            }
+            Order::Stop => break,
+        }
+    }
+    node.close().await;
+    Ok(())
+}
+
+async fn ready(node: &Node) -> Result<()> {
+    let incarnation = node.incarnation().context("the log has not opened")?;
+    let version = node.read_log(|log| log.version().clone()).await?;
+    let version = version.iter().map(|(replica, tip)| (*replica, tip.sequence)).collect();
+    tell(&Tell::Ready { node: node.identity()?.node, replica: incarnation.replica, version });
+    Ok(())
+}
+
+/// Tells the demo what happens.
+async fn listen(node: Node, notes: SharedNotes) {
+    let started_us = wall_us();
+    let mut events = node.events();
+    let mut seen = BTreeMap::new();
+    let mut confirmed: BTreeMap<ReplicaId, u64> = BTreeMap::new();
+    let mut told_at = tokio::time::Instant::now();
+    loop {
+        let pending = !confirmed.is_empty();
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = tokio::time::sleep_until(told_at + TELL_EVERY), if pending => {
+                for (replica, up_to) in std::mem::take(&mut confirmed) {
+                    tell(&Tell::Confirmed { replica, up_to });
+                }
+                told_at = tokio::time::Instant::now();
+                continue;
+            }
+        };
+        let event = match event {
+            Ok(event) => event,
+            Err(RecvError::Lagged(_)) => continue,
+            Err(RecvError::Closed) => return,
+        };
+        match &*event {
+            Event::LinkUp { peer } => tell(&Tell::Link { connect_us: peer.connect_us }),
+            Event::Confirmed { up_to, .. } => {
+                confirmed.insert(up_to.replica, up_to.sequence);
+            }
+            Event::ReplicaRetired { .. } => {
+                if let Some(incarnation) = node.incarnation() {
+                    tell(&Tell::Replica { replica: incarnation.replica });
+                }
+            }
+            Event::OperationReceived { .. } => measure(&node, started_us, &mut seen, &notes).await,
+            _ => {}
+        }
+    }
+}
+
+/// Notes how long ago the others wrote what is visible now.
+async fn measure(node: &Node, started_us: u64, seen: &mut BTreeMap<String, u64>, notes: &SharedNotes) {
+    let read = node.read(|documents| {
+        let shown = shared_document(documents)?.to_json_at(&[workload::SEEN])?;
+        let entries = shown.as_object()?.iter();
+        Some(entries.filter_map(|(name, at)| Some((name.clone(), at.as_u64()?))).collect::<Vec<_>>())
+    });
+    let now = wall_us();
+    let Ok(Some(entries)) = read.await else { return };
+    let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+    for (name, at) in entries {
+        // What was written before this process started was not on its way all that time.
+        let is_news = seen.insert(name.clone(), at) != Some(at) && at > started_us && name != node.name();
+        if is_news && notes.propagation_us.len() < SAMPLES_MAX {
+            notes.propagation_us.push(now.saturating_sub(at));
+        }
+    }
+}
+
+async fn report(node: &Node, notes: &SharedNotes) -> Result<Report> {
+    let status = node.status().await?;
+    let state_hash = node.read(|documents| documents.state_hash()).await?;
+    let applied = node.read(|documents| documents.applied_version()).await?;
+    let stored = node.stored_version();
+    let version = applied.iter().map(|(replica, n)| (*replica, n.min(stored.sequence(replica)))).collect();
+    let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(Report {
+        version,
+        state_hash,
+        confirmed: status.confirmed_operations,
+        links: status.connected_peers.len(),
+        sent_bytes: status.sent_bytes,
+        propagation_us: std::mem::take(&mut notes.propagation_us),
+    })
+}
+
+async fn export(node: &Node, path: &Path) -> Result<()> {
+    let document = node
+        .json(DOCUMENT)
+        .await?
+        .unwrap_or_else(|| serde_json::json!({}));
+    let mut text = serde_json::to_string_pretty(&document)?;
+    text.push('\n');
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+async fn work_and_tell(node: Node, work: Work) {
+    let done = match work {
+        Work::Generate { edits, seed, rate } => generate(&node, edits, seed, rate).await,
+        Work::Import { file, index, of } => import_share(&node, &file, index, of).await,
+    };
+    tell(&match done {
+        Ok(()) => Tell::Done,
+        Err(error) => Tell::Failed { reason: format!("{error:#}") },
+    });
+}
+
+/// Makes `edits` transactions, `rate` a second; 0 is as fast as it goes.
+async fn generate(node: &Node, edits: u64, seed: u64, rate: u64) -> Result<()> {
+    let mut random: Random = Seed::from_number(seed).fork(node.name()).random();
+    let start = tokio::time::Instant::now();
+    let mut last = None;
+    for made in 0..edits {
+        if rate > 0 {
+            tokio::time::sleep_until(start + Duration::from_micros(made * 1_000_000 / rate)).await;
+        }
+        last = Some(node.edit(DOCUMENT, workload::next(&mut random, node.name(), wall_us())).await?);
+        if made % 50 == 49 {
+            tell(&Tell::Progress { made: made + 1, of: edits });
+        }
+    }
+    if let Some(dot) = last {
+        node.stored(dot).await?;
+    }
+    tell(&Tell::Progress { made: edits, of: edits });
+    Ok(())
+}
+
+/// Writes this node's share of a file. What the document holds already, from before a crash, is not written again.
+async fn import_share(node: &Node, file: &Path, index: usize, of: usize) -> Result<()> {
+    let batches = import::batches(&import::read(file)?);
+    let share: Vec<Vec<Edit>> = batches.into_iter().skip(index).step_by(of).collect();
+    let total = share.len() as u64;
+    let mut last = None;
+    for (made, batch) in (1..).zip(share) {
+        let missing = node.read(move |documents| missing(documents, batch)).await?;
+        if !missing.is_empty() {
+            last = Some(node.edit(DOCUMENT, missing).await?);
+        }
+        if made % 50 == 0 {
+            tell(&Tell::Progress { made, of: total });
+        }
+    }
+    if let Some(dot) = last {
+        node.stored(dot).await?;
+    }
+    tell(&Tell::Progress { made: total, of: total });
+    Ok(())
+}
+
+fn shared_document(documents: &Documents) -> Option<&Document> {
+    documents.document(&DocumentId::new(DOCUMENT).ok()?)
+}
+
+/// The edits whose outcome is not there yet.
+fn missing(documents: &Documents, batch: Vec<Edit>) -> Vec<Edit> {
+    let document = shared_document(documents);
+    let is_there = |edit: &Edit| {
+        let Some(shown) = document.and_then(|document| document.to_json_at(edit.path())) else { return false };
+        match edit {
+            Edit::Set { value, .. } => Value::from(&shown) == *value,
+            Edit::MakeMap { .. } => shown.is_object(),
+            _ => false,
+        }
+    };
+    batch.into_iter().filter(|edit| !is_there(edit)).collect()
+}

@@ -1,0 +1,77 @@
+//! Commands of the program.
+
+mod client;
+mod demo;
+mod hub;
+mod invite;
+mod node;
+mod table;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Peer-to-peer nodes that hold the same state.
+#[derive(Parser)]
+#[command(version, about)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run a hub: where nodes find each other. It sees no application data
+    Hub(hub::HubArguments),
+    /// Run a node
+    Node(node::NodeArguments),
+    /// Print a link that lets somebody into a space
+    Invite(invite::InviteArguments),
+    /// Run a mesh of processes, kill one, bring it back, and check that nothing is lost
+    Demo(demo::DemoArguments),
+    /// A node of the demo
+    #[command(hide = true)]
+    Worker(demo::WorkerArguments),
+    /// Show who a node is, who it is linked with and how much it holds
+    Status(client::ApiArguments),
+    /// Show the peers of a node
+    Peers(client::ApiArguments),
+    /// Show a document, or what lies at a path of it
+    Get(client::GetArguments),
+    /// Set a value in a document
+    Set(client::SetArguments),
+    /// Show what happens, as it happens
+    Watch(client::ApiArguments),
+}
+
+impl Command {
+    /// Whether it runs until it is stopped, and so should say what it does.
+    pub(crate) fn is_service(&self) -> bool {
+        matches!(self, Self::Hub(_) | Self::Node(_))
+    }
+}
+
+/// Logs to standard error: `RUST_LOG` says what, by default what a service does and what goes wrong elsewhere.
+pub(crate) fn start_logging(service: bool) {
+    let default = if service { "warn,meshwork=info" } else { "error" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+pub(crate) async fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Hub(arguments) => hub::run(arguments).await?,
+        Command::Node(arguments) => node::run(arguments).await?,
+        Command::Invite(arguments) => invite::run(arguments)?,
+        Command::Demo(arguments) => return demo::run(arguments).await,
+        Command::Worker(arguments) => demo::run_worker(arguments).await?,
+        Command::Status(arguments) => client::status(arguments).await?,
+        Command::Peers(arguments) => client::peers(arguments).await?,
+        Command::Get(arguments) => client::get(arguments).await?,
+        Command::Set(arguments) => client::set(arguments).await?,
+        Command::Watch(arguments) => client::watch(arguments).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

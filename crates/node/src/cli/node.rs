@@ -1,0 +1,146 @@
+//! `meshwork node`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use meshwork::{Event, Node, NodeConfig, api::ApiServer};
+use meshwork_hub::{HubConfig, HubServer};
+use meshwork_identity::RoomCode;
+use tokio::sync::broadcast::error::RecvError;
+use url::Url;
+
+#[derive(Args)]
+pub(crate) struct NodeArguments {
+    /// A hub where peers are found; may be given more than once
+    #[arg(long, value_name = "URL")]
+    hub: Vec<Url>,
+    /// The room on the hub: 6 characters of A-Z and 0-9
+    #[arg(long, value_name = "CODE")]
+    room: Option<RoomCode>,
+    /// The room's password
+    #[arg(long, env = "MESHWORK_PASSWORD", hide_env_values = true)]
+    password: Option<String>,
+    /// Follow an invitation instead of naming hub and room
+    #[arg(long, value_name = "LINK", conflicts_with_all = ["hub", "room", "password"])]
+    join: Option<String>,
+    /// The name that others see
+    #[arg(long)]
+    name: Option<String>,
+    /// The directory of the node's key and log; without one, both end with the process
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Serve the local API here
+    #[arg(long, value_name = "ADDR")]
+    api: Option<SocketAddr>,
+    /// Run a hub in this process, and use it
+    #[arg(long, value_name = "ADDR")]
+    embed_hub: Option<SocketAddr>,
+    /// Read settings from this TOML file; flags win
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl NodeArguments {
+    fn config(&self) -> Result<NodeConfig> {
+        let mut config = NodeConfig::load(self.config.as_deref())?;
+        if !self.hub.is_empty() {
+            config.discovery.hubs.clone_from(&self.hub);
+        }
+        if let Some(room) = self.room {
+            config.discovery.room = room;
+        }
+        if let Some(name) = &self.name {
+            config.name.clone_from(name);
+        }
+        config.password = self.password.clone().or(config.password);
+        config.invitation = self.join.clone().or(config.invitation);
+        config.data = self.data.clone().or(config.data);
+        Ok(config)
+    }
+}
+
+pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
+    let mut config = arguments.config()?;
+    let _embedded = match arguments.embed_hub {
+        Some(address) => {
+            let hub = HubServer::bind(HubConfig::default(), address)?;
+            let url = format!("http://{}", hub.local_addr());
+            tracing::info!("hub at {url}");
+            config.discovery.hubs.insert(0, url.parse().context("the embedded hub's address")?);
+            Some(hub.run()?)
+        }
+        None => None,
+    };
+    tokio::select! {
+        served = serve(config, arguments.api) => served,
+        signalled = tokio::signal::ctrl_c() => signalled.context("cannot listen for Ctrl-C"),
+    }
+}
+
+/// Runs the node until Ctrl-C or SIGTERM.
+async fn serve(config: NodeConfig, api: Option<SocketAddr>) -> Result<()> {
+    let node = Node::builder().config(config).start().await?;
+    let identity = node.identity()?;
+    tracing::info!(node = %identity.node, space = %identity.space, "node `{}` runs", node.name());
+    if let Some(address) = api {
+        let server = match ApiServer::bind(node.clone(), address) {
+            Ok(server) => server,
+            Err(error) => {
+                node.close().await;
+                return Err(error.into());
+            }
+        };
+        tracing::info!("API at http://{}/api/status", server.local_addr());
+        actix_web::rt::spawn(server.run());
+    }
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .context("cannot listen for SIGTERM")?;
+    tokio::select! {
+        () = report(&node) => {}
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    tracing::info!("storing what is open and saying goodbye");
+    node.close().await;
+    Ok(())
+}
+
+/// Logs what people running a node want to know.
+async fn report(node: &Node) {
+    let mut events = node.events();
+    loop {
+        match events.recv().await {
+            Ok(event) => log(&event),
+            Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "events missed"),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn log(event: &Event) {
+    match event {
+        Event::PeerJoined { member, again } => tracing::info!(again, "`{}` joined", member.name),
+        Event::PeerLeft { member, gracefully } => tracing::info!(gracefully, "`{}` left", member.name),
+        Event::LinkUp { peer } => tracing::info!("link to {} up in {} ms", peer.session, peer.connect_us / 1000),
+        Event::LinkDown { peer, reason } => tracing::info!("link to {peer} down: {reason}"),
+        Event::LinkFailed { peer, stage, reason, retry_in_ms } => {
+            tracing::warn!(?stage, ?retry_in_ms, "no link to {peer}: {reason}");
+        }
+        Event::HubJoined { .. } => tracing::info!("in the hub's room"),
+        Event::HubUnreachable { reason, retry_in_ms, .. } => {
+            tracing::warn!(retry_in_ms, "working without the hub: {reason}");
+        }
+        Event::HubRefused { reason, .. } => tracing::error!("the hub refuses: {reason}"),
+        Event::Misbehaved { peer, reason, cut } => tracing::warn!(cut, "{peer} misbehaved: {reason}"),
+        Event::Equivocation { dot, author } => {
+            tracing::error!("node {author} signed two operations under {dot}");
+        }
+        Event::ReplicaRetired { reason, .. } => tracing::warn!("a new incarnation begins: {reason}"),
+        Event::StorageStalled { reason } => tracing::error!("storage takes no writes: {reason}"),
+        Event::StorageRecovered => tracing::info!("storage takes writes again"),
+        Event::OperationInvalid { dot, reason, .. } => tracing::warn!("operation {dot} is void: {reason}"),
+        Event::TimeAhead { dot, ahead_ms, .. } => tracing::warn!(ahead_ms, "operation {dot} is from the future"),
+        event => tracing::debug!(?event),
+    }
+}

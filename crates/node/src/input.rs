@@ -1,0 +1,70 @@
+//! What a whole node can be told.
+
+use meshwork_base::{DocumentId, WriteId};
+use meshwork_crdt_state::{Edit, RequestId};
+use meshwork_discovery::{HubId, ServerMessage};
+use meshwork_transport::{ConnectionEvent, LinkId};
+
+/// One input, from the application or from a performer.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The application wants something.
+    Command(Command),
+    /// A connection tells something.
+    Connection {
+        /// Which.
+        link: LinkId,
+        /// What.
+        event: ConnectionEvent,
+    },
+    /// A hub's WebSocket tells something.
+    Hub {
+        /// Which.
+        hub: HubId,
+        /// What.
+        event: HubEvent,
+    },
+    /// A write is durable, and so is every write before it.
+    Persisted {
+        /// Which.
+        write: WriteId,
+    },
+}
+
+/// What an application can ask of a node.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Begin: connect to the hubs.
+    Start,
+    /// One transaction on one document.
+    Edit {
+        /// Comes back in [`Effect::Edited`](crate::Effect::Edited).
+        request: RequestId,
+        /// Which document.
+        document: DocumentId,
+        /// What to change, in order.
+        edits: Vec<Edit>,
+    },
+    /// Compare versions with every linked peer now.
+    Sync,
+    /// Show another status to the others.
+    SetStatus(String),
+    /// This process cannot keep its heartbeat for now, or can again.
+    SetAway(bool),
+    /// Store everything, say goodbye, stop.
+    Close,
+}
+
+/// What happens to a WebSocket.
+#[derive(Clone, Debug)]
+pub enum HubEvent {
+    /// It is open.
+    Opened,
+    /// It is gone, or could not be opened.
+    Closed {
+        /// Why, for people.
+        reason: String,
+    },
+    /// A message came.
+    Received(ServerMessage),
+}

@@ -1,0 +1,23 @@
+//! The program `meshwork`: hubs, nodes, their client, the demo and the benchmark.
+
+// A program prints.
+#![allow(clippy::print_stdout)]
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    cli::start_logging(arguments.command.is_service());
+    // actix and everything beside it runs on one thread; a node has a thread of its own.
+    match actix_web::rt::System::new().block_on(cli::run(arguments.command)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("meshwork: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Each machine in its own actor, wired by the routes.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+};
+
+use actix::prelude::*;
+use meshwork_base::Machine;
+use meshwork_consensus::Consensus;
+use meshwork_crdt_state::Documents;
+use meshwork_discovery::Discovery;
+use meshwork_op_log::OpLog;
+use meshwork_presence::Presence;
+use meshwork_shell::{Clock, Host, Shutdown, Tell};
+use meshwork_transport::Transport;
+use tokio::sync::mpsc;
+
+use super::performer::Performer;
+use crate::{
+    Machines,
+    route::{self, Routed},
+};
+
+/// The addresses of a running node's actors.
+#[derive(Clone)]
+pub(crate) struct Actors {
+    pub(crate) op_log: Addr<Host<OpLog>>,
+    pub(crate) documents: Addr<Host<Documents>>,
+    pub(crate) transport: Addr<Host<Transport>>,
+    pub(crate) presence: Option<Addr<Host<Presence>>>,
+    pub(crate) discovery: Option<Addr<Host<Discovery>>>,
+    pub(crate) consensus: Option<Addr<Host<Consensus>>>,
+}
+
+/// Where the routes lead. Shared by the closures of all hosts, on one thread.
+///
+/// The hosts hold this and this holds their addresses, so none of them ends until it is told to.
+struct Wiring {
+    actors: Actors,
+    performer: SharedPerformer,
+}
+
+/// Taken out when the node closes.
+pub(crate) type SharedPerformer = Rc<RefCell<Option<Performer>>>;
+
+impl Wiring {
+    fn carry(&self, routed: Routed) {
+        match routed {
+            Routed::Host(effect) => {
+                if let Some(performer) = &mut *self.performer.borrow_mut() {
+                    performer.perform(effect);
+                }
+            }
+            input => self.actors.tell(input),
+        }
+    }
+}
+
+/// A part that was left out hears nothing.
+fn tell<M: Machine + Unpin + 'static>(part: &Option<Addr<Host<M>>>, input: M::Input)
+where
+    M::Input: Send + 'static,
+{
+    if let Some(part) = part {
+        part.do_send(Tell::new(input));
+    }
+}
+
+type Router<E> = fn(E, &mut dyn FnMut(Routed));
+
+/// Starts actors one by one; none runs before the current task yields, so the wiring is there before the first effect.
+struct Starter {
+    clock: Clock,
+    wiring: Rc<OnceCell<Wiring>>,
+    deaths: mpsc::UnboundedSender<&'static str>,
+}
+
+impl Starter {
+    fn start<M>(&self, name: &'static str, machine: M, router: Router<M::Effect>) -> Addr<Host<M>>
+    where
+        M: Machine + Unpin + 'static,
+    {
+        let wiring = self.wiring.clone();
+        let deaths = self.deaths.clone();
+        let perform = move |effect| {
+            if let Some(wiring) = wiring.get() {
+                router(effect, &mut |routed| wiring.carry(routed));
+            }
+        };
+        let tell_death = move |name| {
+            // The supervisor may have gone first, when the node is closing.
+            let _ = deaths.send(name);
+        };
+        Host::new(name, machine, self.clock, perform).on_death(tell_death).start()
+    }
+}
+
+impl Actors {
+    /// Starts an actor for each machine. `performer` is made once the addresses are known; the name of an actor whose
+    /// machine panicked goes to `deaths`.
+    pub(crate) fn start(
+        machines: Machines,
+        clock: Clock,
+        deaths: mpsc::UnboundedSender<&'static str>,
+        performer: impl FnOnce(&Self) -> Performer,
+    ) -> (Self, SharedPerformer) {
+        let starter = Starter { clock, wiring: Rc::default(), deaths };
+        let actors = Self {
+            op_log: starter.start("op-log", machines.op_log, |e, to| route::from_op_log(e, to)),
+            documents: starter.start("documents", machines.documents, |e, to| route::from_documents(e, to)),
+            transport: starter.start("transport", machines.transport, |e, to| route::from_transport(e, to)),
+            presence: machines
+                .presence
+                .map(|machine| starter.start("presence", machine, |e, to| route::from_presence(e, to))),
+            discovery: machines
+                .discovery
+                .map(|machine| starter.start("discovery", machine, |e, to| route::from_discovery(e, to))),
+            consensus: machines
+                .consensus
+                .map(|machine| starter.start("consensus", machine, |e, to| route::from_consensus(e, to))),
+        };
+        let performer = Rc::new(RefCell::new(Some(performer(&actors))));
+        let wiring = Wiring { actors: actors.clone(), performer: performer.clone() };
+        // The cell is new, so it is empty.
+        let _ = starter.wiring.set(wiring);
+        (actors, performer)
+    }
+
+    /// Hands a routed input to its actor; for commands that no performer has to see.
+    pub(crate) fn tell(&self, routed: Routed) {
+        match routed {
+            Routed::OpLog(input) => self.op_log.do_send(Tell::new(input)),
+            Routed::Documents(input) => self.documents.do_send(Tell::new(input)),
+            Routed::Transport(input) => self.transport.do_send(Tell::new(input)),
+            Routed::Presence(input) => tell(&self.presence, input),
+            Routed::Discovery(input) => tell(&self.discovery, input),
+            Routed::Consensus(input) => tell(&self.consensus, input),
+            Routed::Host(_) => {}
+        }
+    }
+
+    /// Ends every actor, once what it was told before has been handled.
+    pub(crate) async fn shutdown(&self) {
+        // One that has died already does not answer.
+        let _ = self.documents.send(Shutdown).await;
+        let _ = self.op_log.send(Shutdown).await;
+        if let Some(consensus) = &self.consensus {
+            let _ = consensus.send(Shutdown).await;
+        }
+        if let Some(presence) = &self.presence {
+            let _ = presence.send(Shutdown).await;
+        }
+        let _ = self.transport.send(Shutdown).await;
+        if let Some(discovery) = &self.discovery {
+            let _ = discovery.send(Shutdown).await;
+        }
+    }
+}

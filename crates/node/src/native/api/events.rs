@@ -1,0 +1,93 @@
+//! `GET /api/events`: server-sent events.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use actix_web::{HttpResponse, get, web};
+use futures_util::stream;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use crate::{Event, Member, Node};
+
+#[get("/api/events")]
+pub(crate) async fn follow(node: web::Data<Node>) -> HttpResponse {
+    let events = stream::unfold(node.events(), |events| async {
+        let (text, events) = next(events).await?;
+        Some((Ok::<_, actix_web::Error>(web::Bytes::from(text)), events))
+    });
+    HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header(("cache-control", "no-store"))
+        .streaming(events)
+}
+
+/// The next event as text; `None` once the node is gone.
+async fn next(mut events: Receiver<Arc<Event>>) -> Option<(String, Receiver<Arc<Event>>)> {
+    let (name, data) = match events.recv().await {
+        Ok(event) => describe(&event),
+        Err(RecvError::Lagged(missed)) => ("lagged", json!({ "missed": missed })),
+        Err(RecvError::Closed) => return None,
+    };
+    Some((format!("event: {name}\ndata: {data}\n\n"), events))
+}
+
+fn show(member: &Member) -> Value {
+    let capabilities: BTreeMap<&str, &str> = member.capabilities.iter().collect();
+    json!({
+        "session": member.session, "node": member.node, "name": member.name, "status": member.status,
+        "away": member.away, "linked": member.linked, "capabilities": capabilities,
+    })
+}
+
+/// An event's name and data.
+fn describe(event: &Event) -> (&'static str, Value) {
+    match event {
+        Event::PeerJoined { member, again } => ("peer_joined", json!({ "member": show(member), "again": again })),
+        Event::PeerChanged { member } => ("peer_changed", json!({ "member": show(member) })),
+        Event::PeerLeft { member, gracefully } => {
+            ("peer_left", json!({ "member": show(member), "gracefully": gracefully }))
+        }
+        Event::LinkUp { peer } => (
+            "link_up",
+            json!({ "session": peer.session, "node": peer.node, "connect_us": peer.connect_us }),
+        ),
+        Event::LinkDown { peer, reason } => ("link_down", json!({ "session": peer, "reason": reason })),
+        Event::LinkFailed { peer, stage, reason, retry_in_ms } => (
+            "link_failed",
+            json!({
+                "session": peer, "stage": format!("{stage:?}").to_lowercase(),
+                "reason": reason, "retry_in_ms": retry_in_ms,
+            }),
+        ),
+        Event::LinksFull { peer } => ("links_full", json!({ "session": peer })),
+        Event::OperationReceived { document, dots } => {
+            ("operation_received", json!({ "document": document, "operations": dots }))
+        }
+        Event::StateSynced { peer } => ("state_synced", json!({ "session": peer })),
+        Event::Confirmed { from, up_to } => (
+            "confirmed",
+            json!({ "replica": up_to.replica, "from": from, "up_to": up_to.sequence }),
+        ),
+        Event::Misbehaved { peer, reason, cut } => {
+            ("misbehaved", json!({ "session": peer, "reason": reason, "cut": cut }))
+        }
+        Event::OperationInvalid { dot, author, reason } => {
+            ("operation_invalid", json!({ "operation": dot, "author": author, "reason": reason }))
+        }
+        Event::OperationPending { dot } => ("operation_pending", json!({ "operation": dot })),
+        Event::TimeAhead { dot, author, ahead_ms } => {
+            ("time_ahead", json!({ "operation": dot, "author": author, "ahead_ms": ahead_ms }))
+        }
+        Event::Equivocation { dot, author } => ("equivocation", json!({ "operation": dot, "author": author })),
+        Event::ReplicaRetired { replica, reason } => {
+            ("replica_retired", json!({ "replica": replica, "reason": reason }))
+        }
+        Event::HubJoined { hub, space } => ("hub_joined", json!({ "hub": hub, "space": space })),
+        Event::HubUnreachable { hub, reason, retry_in_ms } => {
+            ("hub_unreachable", json!({ "hub": hub, "reason": reason, "retry_in_ms": retry_in_ms }))
+        }
+        Event::HubRefused { hub, reason } => ("hub_refused", json!({ "hub": hub, "reason": reason })),
+        Event::StorageStalled { reason } => ("storage_stalled", json!({ "reason": reason })),
+        Event::StorageRecovered => ("storage_recovered", json!({})),
+    }
+}

@@ -1,0 +1,111 @@
+//! The local API of a node: HTTP and JSON, on loopback.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /api/status` | who this is, who is linked, how much is held |
+//! | `GET /api/documents` | the names of all documents |
+//! | `GET /api/documents/{doc}?path=a/b` | the document, or what lies at a path, as JSON |
+//! | `POST /api/documents/{doc}?wait=stored` | one edit or a list of them, as one transaction; answers with its dot |
+//! | `GET /api/events` | server-sent events |
+//! | `POST /api/sync` | compares versions with every linked peer now |
+//!
+//! Errors are `{"error": {"code": …, "message": …}}`. Requests must name a loopback host, and bodies must be declared as
+//! JSON, so that a web page cannot reach the node through somebody's browser.
+
+mod documents;
+mod error;
+mod events;
+mod status;
+
+use std::{io, net::SocketAddr};
+
+use actix_web::{
+    App, HttpServer,
+    dev::{Server, ServiceRequest, ServiceResponse},
+    middleware::{Next, from_fn},
+    web,
+};
+
+use crate::Node;
+use error::ApiError;
+
+/// The longest body of a request, in bytes: the largest operation, written as JSON.
+pub const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Serves one node's API.
+pub struct ApiServer {
+    server: Server,
+    local_addr: SocketAddr,
+}
+
+/// Why the API cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Others could reach the node.
+    #[error("the API listens on loopback only, and {0} is not a loopback address; use 127.0.0.1 or [::1]")]
+    NotLoopback(SocketAddr),
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {address}: {source}; is another node running there? Choose another --api")]
+    Io {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl ApiServer {
+    /// Listens on `address` (port 0: any free one). Call it inside an actix system.
+    pub fn bind(node: Node, address: SocketAddr) -> Result<Self, BindError> {
+        if !address.ip().is_loopback() {
+            return Err(BindError::NotLoopback(address));
+        }
+        let io = |source| BindError::Io { address, source };
+        let node = web::Data::new(node);
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(node.clone())
+                .app_data(web::JsonConfig::default().limit(REQUEST_BYTES_MAX).error_handler(error::bad_json))
+                .app_data(web::QueryConfig::default().error_handler(error::bad_query))
+                .wrap(from_fn(loopback_only))
+                .service(status::get)
+                .service(status::sync)
+                .service(documents::list)
+                .service(documents::get)
+                .service(documents::edit)
+                .service(events::follow)
+                .default_service(web::to(error::no_such_path))
+        })
+        .workers(1)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .bind(address)
+        .map_err(io)?;
+        let local_addr = server.addrs().first().copied().unwrap_or(address);
+        Ok(Self { server: server.run(), local_addr })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Serves until the system ends.
+    pub async fn run(self) -> io::Result<()> {
+        self.server.await
+    }
+}
+
+/// Refuses requests for another host: a page that resolves its own name to 127.0.0.1 must not get in.
+async fn loopback_only(
+    request: ServiceRequest,
+    next: Next<impl actix_web::body::MessageBody>,
+) -> Result<ServiceResponse<impl actix_web::body::MessageBody>, actix_web::Error> {
+    let host = request.connection_info().host().to_owned();
+    let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name).trim_matches(['[', ']']);
+    let local = name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if !local {
+        return Err(ApiError::ForeignHost(host).into());
+    }
+    next.call(request).await
+}

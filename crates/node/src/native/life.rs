@@ -1,0 +1,347 @@
+//! A node's thread: opens storage, starts the actors, rebuilds them when one dies, closes them in order.
+
+use std::{
+    collections::VecDeque,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use meshwork_base::{ConfigError, Seed, SessionId, SpaceId};
+use meshwork_consensus::{self as consensus, Consensus};
+use meshwork_crdt_state::Documents;
+use meshwork_discovery::{self as discovery, Discovery};
+use meshwork_identity::{Ed25519, InvitationError, PasswordError, RoomCode, Signer as _, SpaceSecret, Verifier};
+use meshwork_op_log::{self as op_log, OpLog};
+use meshwork_presence::{self as presence, Presence};
+use meshwork_shell::{Clock, Inbox, Tell};
+use meshwork_storage::{Answer, MemoryStore, RedbStore, StorageError, Store, Writer};
+use meshwork_transport::{self as transport, Transport};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    actors::{Actors, SharedPerformer},
+    hub_client::HubClients,
+    membership,
+    node::{Identity, Inner, Running},
+    performer::Performer,
+    profile::{Membership, Profile, ProfileError},
+    shared::Shared,
+};
+use crate::{Command, Event, Input, Machines, Node, NodeBuilder, route};
+
+/// Connection events on their way to the transport machine.
+const CONNECTION_EVENTS_MAX: usize = 256;
+/// Edits on their way to the documents.
+const EDITS_MAX: usize = 1024;
+/// How often the actors may be rebuilt within [`REBUILDS_WINDOW`] before the node gives up.
+const REBUILDS_MAX: usize = 5;
+const REBUILDS_WINDOW: Duration = Duration::from_secs(60);
+/// How long a closing node waits for its last write.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A call that cannot be meant.
+    #[error("{0}")]
+    Usage(String),
+    /// A setting out of its range.
+    #[error("configuration: {0}")]
+    Config(#[from] ConfigError),
+    /// Not an invitation.
+    #[error(transparent)]
+    Invitation(#[from] InvitationError),
+    /// Not a password.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The data directory's profile.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The data directory's store.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// What the store holds.
+    #[error("the log in {directory} cannot be used: {source}")]
+    Log {
+        /// The data directory.
+        directory: String,
+        /// Why.
+        source: op_log::OpenError,
+    },
+    /// An invitation to another space than the data directory belongs to.
+    #[error("the data directory belongs to space {member}, the invitation leads to space {invited}; use another --data for it")]
+    OtherSpace {
+        /// The directory's.
+        member: SpaceId,
+        /// The invitation's.
+        invited: SpaceId,
+    },
+    /// Not the password with which the data directory's space was joined.
+    #[error("wrong password: the space of this data directory was joined with another one")]
+    WrongPassword,
+    /// The hub does not let us in.
+    #[error("the hub refuses: {0}")]
+    Refused(String),
+    /// The connector could not be made.
+    #[error("cannot make connections: {0}")]
+    Connector(String),
+    /// The operating system gives no randomness or no thread.
+    #[error("the operating system refuses: {0}")]
+    System(String),
+    /// The thread ended before the node had started.
+    #[error("the node ended before it had started; its log says why")]
+    Ended,
+}
+
+/// What outlives a single life of the actors.
+struct Frame {
+    builder: NodeBuilder,
+    profile: Profile,
+    membership: Membership,
+    shared: Arc<Shared>,
+    clock: Clock,
+    seed: Seed,
+}
+
+/// Starts a node's thread and waits until the actors run.
+pub(crate) async fn start(builder: NodeBuilder) -> Result<Node, StartError> {
+    let mut entropy = [0; 32];
+    getrandom::fill(&mut entropy).map_err(|error| StartError::System(error.to_string()))?;
+    let seed = Seed::new(entropy);
+    let shared = Arc::new(Shared::new(builder.config.events_capacity, builder.config.unsaved_edits_max));
+    let name = builder.config.name.clone();
+    let (stop, stopped) = watch::channel(false);
+    let (ended, has_ended) = watch::channel(false);
+    let (publish, running) = watch::channel(None);
+    let (ready, started) = oneshot::channel();
+    let on_thread = shared.clone();
+    std::thread::Builder::new()
+        .name(format!("meshwork {name}"))
+        .spawn(move || {
+            actix::System::new().block_on(async move {
+                match open(builder, on_thread, seed).await {
+                    Err(error) => drop(ready.send(Err(error))),
+                    Ok(frame) => frame.live(ready, publish, stopped).await,
+                }
+                ended.send_replace(true);
+            });
+        })
+        .map_err(|error| StartError::System(error.to_string()))?;
+    let room = started.await.unwrap_or(Err(StartError::Ended))?;
+    Ok(Node::new(Inner { name, room, shared, running, stop, ended: has_ended }))
+}
+
+/// Opens the profile and settles which space this is.
+async fn open(mut builder: NodeBuilder, shared: Arc<Shared>, seed: Seed) -> Result<Frame, StartError> {
+    let clock = Clock::system();
+    let mut profile = match &builder.config.data {
+        Some(directory) => Profile::open(directory, &seed)?,
+        None => Profile::generate(&seed),
+    };
+    let invited = membership::invited(&mut builder.config)?;
+    let membership = membership::settle(&builder.config, &profile, invited, clock, &seed).await?;
+    if profile.membership.as_ref() != Some(&membership) {
+        profile.membership = Some(membership.clone());
+        if let Some(directory) = &builder.config.data {
+            profile.write(directory)?;
+        }
+    }
+    Ok(Frame { builder, profile, membership, shared, clock, seed })
+}
+
+impl Frame {
+    /// Lives until told to stop, through any number of rebuilds.
+    async fn live(
+        self,
+        ready: oneshot::Sender<Result<Option<RoomCode>, StartError>>,
+        publish: watch::Sender<Option<Running>>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        let mut ready = Some(ready);
+        let mut rebuilds: VecDeque<Instant> = VecDeque::new();
+        for life in 0u64.. {
+            let (tell_death, mut deaths) = mpsc::unbounded_channel();
+            let (running, performer) = match self.be_born(life, tell_death) {
+                Ok(born) => born,
+                Err(error) => {
+                    tracing::error!(%error, "the node cannot start");
+                    if let Some(ready) = ready.take() {
+                        let _ = ready.send(Err(error));
+                    }
+                    break;
+                }
+            };
+            publish.send_replace(Some(running.clone()));
+            route::from_host(Input::Command(Command::Start), |routed| running.actors.tell(routed));
+            if let Some(ready) = ready.take() {
+                // Whoever started the node may have gone.
+                let _ = ready.send(Ok(self.room()));
+            }
+            let died = tokio::select! {
+                // An error means that every handle is gone.
+                _ = stopped.wait_for(|stopped| *stopped) => None,
+                name = deaths.recv() => name,
+            };
+            publish.send_replace(None);
+            if died.is_none() {
+                self.say_goodbye(&running).await;
+            }
+            running.actors.shutdown().await;
+            // The wiring holds the other reference, and is gone with the actors.
+            let performer = performer.borrow_mut().take();
+            if let Some(performer) = performer {
+                performer.close().await;
+            }
+            self.shared.abandon_edits();
+            let Some(name) = died else { break };
+            rebuilds.push_back(Instant::now());
+            rebuilds.retain(|at| at.elapsed() < REBUILDS_WINDOW);
+            if rebuilds.len() > REBUILDS_MAX {
+                tracing::error!(machine = name, "rebuilt too often; the node gives up");
+                break;
+            }
+            tracing::error!(machine = name, "rebuilding the node from storage");
+        }
+    }
+
+    /// Opens storage and starts an actor for each machine.
+    fn be_born(
+        &self,
+        life: u64,
+        deaths: mpsc::UnboundedSender<&'static str>,
+    ) -> Result<(Running, SharedPerformer), StartError> {
+        let session = SessionId(self.seed.fork(&format!("session {life}")).random().bytes());
+        let identity = Identity { node: self.profile.key.node(), session, space: self.membership.space };
+        let store = self.open_store()?;
+        let durable = store.durable();
+        let machines = self.machines(life, identity, durable, store.as_ref())?;
+        let (connection_events, incoming) = mpsc::channel(CONNECTION_EVENTS_MAX);
+        let connector = self.builder.make_connector(connection_events).map_err(StartError::Connector)?;
+        let (actors, performer) = Actors::start(machines, self.clock, deaths, |actors| Performer {
+            writer: self.spawn_writer(store, actors),
+            connector,
+            hubs: actors.discovery.clone().map(|discovery| HubClients::new(discovery.recipient())),
+            shared: self.shared.clone(),
+        });
+        carry_connection_events(&actors, incoming);
+        let documents = Inbox::new(actors.documents.clone().recipient(), EDITS_MAX);
+        Ok((Running { identity, actors, documents }, performer))
+    }
+
+    fn open_store(&self) -> Result<Box<dyn Store>, StartError> {
+        Ok(match &self.builder.config.data {
+            Some(directory) => Box::new(RedbStore::with_config(directory, &self.builder.config.storage)?),
+            None => Box::new(MemoryStore::new()),
+        })
+    }
+
+    fn machines(
+        &self,
+        life: u64,
+        identity: Identity,
+        durable: bool,
+        store: &dyn Store,
+    ) -> Result<Machines, StartError> {
+        let Identity { node, session, space } = identity;
+        let config = &self.builder.config;
+        let now = self.clock.now();
+        let seed = |part: &str| self.seed.fork(&format!("{part} {life}"));
+        let signer = Arc::new(self.profile.key.clone());
+        let verifier: Arc<dyn Verifier> = Arc::new(Ed25519);
+        let secret = self.membership.secret.clone();
+        let access = (secret != SpaceSecret::open(&space)).then(|| secret.room_access());
+        let context = op_log::Context { space, signer: signer.clone(), verifier: verifier.clone() };
+        let op_log = OpLog::open(config.op_log.clone(), context, now, seed("op-log"), store.load()?)
+            .map_err(|source| StartError::Log { directory: self.directory(), source })?;
+        let context = transport::Context {
+            space,
+            secret,
+            session,
+            durable,
+            signer: signer.clone(),
+            verifier: verifier.clone(),
+        };
+        let transport = Transport::new(config.transport.clone(), context, now, seed("transport"));
+        let presence = self.builder.presence.then(|| {
+            let capabilities = capabilities(durable);
+            let context = presence::Context { session, node, name: config.name.clone(), capabilities };
+            Presence::new(config.presence.clone(), context, now)
+        });
+        let discovery = (!config.discovery.hubs.is_empty()).then(|| {
+            let context = discovery::Context {
+                session,
+                signer: signer.clone(),
+                name: config.name.clone(),
+                space: Some(space),
+                access,
+            };
+            Discovery::new(config.discovery.clone(), context, now, seed("discovery"))
+        });
+        let consensus = self.builder.consensus.then(|| {
+            let context = consensus::Context { space, durable, signer: signer.clone(), verifier: verifier.clone() };
+            Consensus::new(config.consensus.clone(), context)
+        });
+        let documents = Documents::new(config.documents.clone());
+        Ok(Machines { op_log, documents, transport, presence, discovery, consensus })
+    }
+
+    fn room(&self) -> Option<RoomCode> {
+        let discovery = &self.builder.config.discovery;
+        (!discovery.hubs.is_empty()).then_some(discovery.room)
+    }
+
+    fn directory(&self) -> String {
+        self.builder.config.data.clone().unwrap_or_else(|| PathBuf::from("memory")).display().to_string()
+    }
+
+    /// Storage on a thread of its own; its answers go to the log.
+    fn spawn_writer(&self, store: Box<dyn Store>, actors: &Actors) -> Writer {
+        let op_log = actors.op_log.clone();
+        let shared = self.shared.clone();
+        Writer::with_config(store, &self.builder.config.storage, move |answer| match answer {
+            Answer::Persisted { up_to } => op_log.do_send(Tell::new(op_log::Input::Persisted { write: up_to })),
+            Answer::Stalled { reason } => {
+                shared.stalled.send_replace(Some(reason.clone()));
+                shared.emit(Event::StorageStalled { reason });
+            }
+            Answer::Recovered => {
+                shared.stalled.send_replace(None);
+                shared.emit(Event::StorageRecovered);
+            }
+        })
+    }
+
+    /// Stores everything, and says goodbye to everybody.
+    async fn say_goodbye(&self, running: &Running) {
+        let mut closed = self.shared.closed.subscribe();
+        route::from_host(Input::Command(Command::Close), |routed| running.actors.tell(routed));
+        if tokio::time::timeout(CLOSE_TIMEOUT, closed.wait_for(|closed| *closed)).await.is_err() {
+            tracing::error!("storage did not take the last writes in time; what was acknowledged is safe");
+        }
+    }
+}
+
+/// What this kind of node tells about itself.
+fn capabilities(durable: bool) -> presence::Capabilities {
+    let told = [("kind", "native"), ("storage", if durable { "disk" } else { "memory" })];
+    told.into_iter().fold(presence::Capabilities::default(), |capabilities, (name, value)| {
+        // Names and values of ours are within the bounds.
+        capabilities.clone().with(name, value).unwrap_or(capabilities)
+    })
+}
+
+/// Carries what happens to connections to the transport machine, as fast as that takes it.
+fn carry_connection_events(
+    actors: &Actors,
+    mut incoming: mpsc::Receiver<(transport::LinkId, transport::ConnectionEvent)>,
+) {
+    let inbox = Inbox::new(actors.transport.clone().recipient(), CONNECTION_EVENTS_MAX);
+    tokio::task::spawn_local(async move {
+        while let Some((link, event)) = incoming.recv().await {
+            if inbox.send(transport::Input::Connection { link, event }).await.is_err() {
+                return;
+            }
+        }
+    });
+}

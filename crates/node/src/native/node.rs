@@ -1,0 +1,233 @@
+//! The handle of a running node.
+
+use std::sync::Arc;
+
+use actix::Addr;
+use meshwork_base::{DocumentId, Dot, DocumentIdError, NodeId, ReplicaId, SessionId, SpaceId, Version};
+use meshwork_crdt_state::{Document, Documents, Edit, EditError};
+use meshwork_identity::RoomCode;
+use meshwork_op_log::{Incarnation, OpLog};
+use meshwork_shell::{Host, Inbox, Read};
+use tokio::sync::{broadcast, watch};
+
+use super::{actors::Actors, shared::Shared};
+use crate::{Command, Event, NodeBuilder, Status, route};
+
+/// What can go wrong with a call on a node.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum NodeError {
+    /// The node has stopped, or is rebuilding itself from storage; an edit that was on its way may or may not stand.
+    #[error("the node has stopped")]
+    Stopped,
+    /// The edit is refused; nothing changed.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// Not a document's name.
+    #[error(transparent)]
+    Document(#[from] DocumentIdError),
+    /// The node was composed without this part.
+    #[error("this node was composed without {0}")]
+    Absent(&'static str),
+}
+
+/// A running node. Clones are handles of the same node; it runs on a thread of its own until [`close`](Self::close) or
+/// until the last handle is dropped.
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<Inner>,
+}
+
+/// Who a running node is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// Its key.
+    pub node: NodeId,
+    /// This run of it.
+    pub session: SessionId,
+    /// The space that it replicates.
+    pub space: SpaceId,
+}
+
+pub(crate) struct Inner {
+    pub(crate) name: String,
+    /// Where it meets others, if it knows a hub.
+    pub(crate) room: Option<RoomCode>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) running: watch::Receiver<Option<Running>>,
+    /// Dropped with the last handle, which ends the node's thread.
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) ended: watch::Receiver<bool>,
+}
+
+/// One life of the actors: they are replaced when one of them dies.
+#[derive(Clone)]
+pub(crate) struct Running {
+    pub(crate) identity: Identity,
+    pub(crate) actors: Actors,
+    pub(crate) documents: Inbox<meshwork_crdt_state::Input>,
+}
+
+impl Node {
+    /// Composes a node.
+    pub fn builder() -> NodeBuilder {
+        NodeBuilder::default()
+    }
+
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    pub(crate) fn running(&self) -> Result<Running, NodeError> {
+        self.inner.running.borrow().clone().ok_or(NodeError::Stopped)
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.inner.shared
+    }
+
+    /// Who this is.
+    pub fn identity(&self) -> Result<Identity, NodeError> {
+        Ok(self.running()?.identity)
+    }
+
+    /// The name that others see.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    pub(crate) fn room(&self) -> Option<String> {
+        self.inner.room.map(|room| room.to_string())
+    }
+
+    /// The incarnation that authors this node's operations.
+    pub fn incarnation(&self) -> Option<Incarnation> {
+        *self.shared().incarnation.borrow()
+    }
+
+    /// One transaction: all of `edits`, or none. Visible when this returns; durable later
+    /// ([`stored`](Self::stored)), on other nodes later still ([`confirmed`](Self::confirmed)).
+    ///
+    /// Waits while as many edits as configured (`unsaved_edits_max`) are not durable yet.
+    pub async fn edit(&self, document: &str, edits: impl Into<Vec<Edit>>) -> Result<Dot, NodeError> {
+        let document = DocumentId::new(document)?;
+        let running = self.running()?;
+        let (request, answer) = self.shared().begin_edit().await;
+        let input = meshwork_crdt_state::Input::Edit { request, document, edits: edits.into() };
+        if running.documents.send(input).await.is_err() {
+            self.shared().cancel_edit(request);
+            return Err(NodeError::Stopped);
+        }
+        Ok(answer.await.map_err(|_| NodeError::Stopped)??)
+    }
+
+    /// Asks a question of the documents.
+    pub async fn read<R: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Documents) -> R + Send + 'static,
+    ) -> Result<R, NodeError> {
+        ask(&self.running()?.actors.documents, question).await
+    }
+
+    /// The document as JSON; `None` if nobody has written to it.
+    pub async fn json(&self, document: &str) -> Result<Option<serde_json::Value>, NodeError> {
+        let id = DocumentId::new(document)?;
+        self.read(move |documents| documents.document(&id).map(Document::to_json)).await
+    }
+
+    /// Asks a question of the log.
+    pub async fn read_log<R: Send + 'static>(
+        &self,
+        question: impl FnOnce(&OpLog) -> R + Send + 'static,
+    ) -> Result<R, NodeError> {
+        ask(&self.running()?.actors.op_log, question).await
+    }
+
+    /// What happens from now on. A listener that falls behind by more than `events_capacity` events is told how many
+    /// it missed ([`RecvError::Lagged`](broadcast::error::RecvError::Lagged)); the state can always be read instead.
+    pub fn events(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.shared().events.subscribe()
+    }
+
+    /// Waits until the operation is durable here.
+    pub async fn stored(&self, dot: Dot) -> Result<(), NodeError> {
+        let mut stored = self.shared().stored.subscribe();
+        let mut ended = self.inner.ended.clone();
+        tokio::select! {
+            result = stored.wait_for(|version| version.contains(dot)) => result.map(drop).map_err(|_| NodeError::Stopped),
+            _ = ended.wait_for(|ended| *ended) => Err(NodeError::Stopped),
+        }
+    }
+
+    /// Waits until the operation meets the policy: stored on as many nodes as configured.
+    pub async fn confirmed(&self, dot: Dot) -> Result<(), NodeError> {
+        if self.running()?.actors.consensus.is_none() {
+            return Err(NodeError::Absent("consensus"));
+        }
+        let mut confirmed = self.shared().confirmed.subscribe();
+        let mut ended = self.inner.ended.clone();
+        let reached = |up_to: &std::collections::BTreeMap<ReplicaId, u64>| {
+            up_to.get(&dot.replica).is_some_and(|sequence| *sequence >= dot.sequence)
+        };
+        tokio::select! {
+            result = confirmed.wait_for(reached) => result.map(drop).map_err(|_| NodeError::Stopped),
+            _ = ended.wait_for(|ended| *ended) => Err(NodeError::Stopped),
+        }
+    }
+
+    /// The nodes that are known to hold the operation durably.
+    pub async fn holders(&self, dot: Dot) -> Result<Vec<NodeId>, NodeError> {
+        let consensus = self.running()?.actors.consensus.ok_or(NodeError::Absent("consensus"))?;
+        ask(&consensus, move |consensus| consensus.holders(dot)).await
+    }
+
+    /// What is durable here.
+    pub fn stored_version(&self) -> Version {
+        self.shared().stored.borrow().clone()
+    }
+
+    /// Compares versions with every linked peer now.
+    pub fn sync(&self) -> Result<(), NodeError> {
+        self.command(Command::Sync)
+    }
+
+    /// Shows another status to the others.
+    pub fn set_status(&self, status: impl Into<String>) -> Result<(), NodeError> {
+        self.command(Command::SetStatus(status.into()))
+    }
+
+    /// Says that this process cannot keep its heartbeat for now, or can again.
+    pub fn set_away(&self, away: bool) -> Result<(), NodeError> {
+        self.command(Command::SetAway(away))
+    }
+
+    fn command(&self, command: Command) -> Result<(), NodeError> {
+        let running = self.running()?;
+        route::from_host(crate::Input::Command(command), |routed| running.actors.tell(routed));
+        Ok(())
+    }
+
+    /// A table of everything a person asks first.
+    pub async fn status(&self) -> Result<Status, NodeError> {
+        Status::of(self).await
+    }
+
+    /// Stores everything, says goodbye to the others, and ends. Returns when the data directory is free again.
+    pub async fn close(&self) {
+        self.inner.stop.send_replace(true);
+        let mut ended = self.inner.ended.clone();
+        // An error means that the thread is gone, which is what we wait for.
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+}
+
+/// Asks a question of a machine.
+pub(crate) async fn ask<M, R>(
+    host: &Addr<Host<M>>,
+    question: impl FnOnce(&M) -> R + Send + 'static,
+) -> Result<R, NodeError>
+where
+    M: meshwork_base::Machine + Unpin + 'static,
+    R: Send + 'static,
+{
+    host.send(Read::new(question)).await.map_err(|_| NodeError::Stopped)
+}

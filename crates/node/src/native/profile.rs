@@ -1,0 +1,197 @@
+//! Who this node is: the file `profile.json` of its data directory.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use data_encoding::HEXLOWER_PERMISSIVE;
+use meshwork_base::{Seed, SpaceId};
+use meshwork_identity::{NodeKey, SpaceSecret};
+use serde::{Deserialize, Serialize};
+
+/// The format of the file. Another one is refused by name.
+const FORMAT: u32 = 1;
+const FILE_NAME: &str = "profile.json";
+
+/// What a data directory cannot be used for.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// The file system refuses.
+    #[error("cannot use {path}: {source}; check that the directory exists, is writable and has room")]
+    Io {
+        /// Which file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Written by another version.
+    #[error("{path} has format {found}, this build reads format {FORMAT}; use the matching version of meshwork, or another --data")]
+    Format {
+        /// Which file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// Not a profile.
+    #[error("{path} is not a meshwork profile: {reason}; restore it from a backup, or use another --data")]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// A node's key, and the space that it is a member of.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The node's key.
+    pub key: NodeKey,
+    /// The space, once the node has joined one, and what lets it in.
+    pub membership: Option<Membership>,
+}
+
+/// Membership of one space.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Membership {
+    /// The space.
+    pub space: SpaceId,
+    /// What lets a session in.
+    pub secret: SpaceSecret,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    format: u32,
+    key: String,
+    space: Option<SpaceId>,
+    secret: Option<String>,
+}
+
+impl Profile {
+    /// A new node, member of nothing yet.
+    pub fn generate(seed: &Seed) -> Self {
+        Self { key: NodeKey::from_seed(seed), membership: None }
+    }
+
+    /// The profile in `directory`; a new one, written there, if the directory has none.
+    pub fn open(directory: &Path, seed: &Seed) -> Result<Self, ProfileError> {
+        let path = directory.join(FILE_NAME);
+        fs::create_dir_all(directory).map_err(|source| ProfileError::Io { path: directory.to_owned(), source })?;
+        match fs::read(&path) {
+            Ok(bytes) => Self::parse(&path, &bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let profile = Self::generate(seed);
+                profile.write(directory)?;
+                Ok(profile)
+            }
+            Err(source) => Err(ProfileError::Io { path, source }),
+        }
+    }
+
+    /// The profile in `directory`, which must have one.
+    pub fn read(directory: &Path) -> Result<Self, ProfileError> {
+        let path = directory.join(FILE_NAME);
+        let bytes = fs::read(&path).map_err(|source| ProfileError::Io { path: path.clone(), source })?;
+        Self::parse(&path, &bytes)
+    }
+
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ProfileError> {
+        let malformed = |reason: &str| ProfileError::Malformed { path: path.to_owned(), reason: reason.to_owned() };
+        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|e| malformed(&e.to_string()))?;
+        let format = value.get("format").and_then(serde_json::Value::as_u64).ok_or_else(|| malformed("no format"))?;
+        if format != u64::from(FORMAT) {
+            let found = u32::try_from(format).unwrap_or(u32::MAX);
+            return Err(ProfileError::Format { path: path.to_owned(), found });
+        }
+        let stored: Stored = serde_json::from_value(value).map_err(|e| malformed(&e.to_string()))?;
+        let key = parse_key(&stored.key).ok_or_else(|| malformed("the key is damaged"))?;
+        let membership = match (stored.space, stored.secret) {
+            (Some(space), Some(secret)) => {
+                let secret = parse_key(&secret).ok_or_else(|| malformed("the space secret is damaged"))?;
+                Some(Membership { space, secret: SpaceSecret::from_bytes(secret) })
+            }
+            (None, None) => None,
+            _ => return Err(malformed("space and secret go together")),
+        };
+        Ok(Self { key: NodeKey::from_bytes(&key), membership })
+    }
+
+    /// Writes the profile so that a crash leaves the old one or the new one. Only the owner may read it.
+    pub fn write(&self, directory: &Path) -> Result<(), ProfileError> {
+        let path = directory.join(FILE_NAME);
+        let temporary = directory.join(format!("{FILE_NAME}.new"));
+        let membership = self.membership.as_ref();
+        let stored = Stored {
+            format: FORMAT,
+            key: HEXLOWER_PERMISSIVE.encode(&self.key.to_bytes()),
+            space: membership.map(|membership| membership.space),
+            secret: membership.map(|membership| HEXLOWER_PERMISSIVE.encode(&membership.secret.to_bytes())),
+        };
+        let write = || -> io::Result<()> {
+            let mut file = private_file(&temporary)?;
+            serde_json::to_writer_pretty(&mut file, &stored)?;
+            file.write_all(b"\n")?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)?;
+            File::open(directory)?.sync_all()
+        };
+        write().map_err(|source| ProfileError::Io { path: path.clone(), source })
+    }
+}
+
+fn parse_key(text: &str) -> Option<[u8; 32]> {
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meshwork_identity::Signer as _;
+
+    #[test]
+    fn a_profile_is_made_once_and_read_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut first = Profile::open(directory.path(), &Seed::from_number(1)).unwrap();
+        first.membership =
+            Some(Membership { space: SpaceId([1; 16]), secret: SpaceSecret::from_bytes([2; 32]) });
+        first.write(directory.path()).unwrap();
+        let again = Profile::open(directory.path(), &Seed::from_number(2)).unwrap();
+        assert_eq!(again.key.node(), first.key.node());
+        assert_eq!(again.membership, first.membership);
+    }
+
+    #[test]
+    fn a_damaged_or_foreign_profile_is_refused_and_left_alone() {
+        let table = [
+            ("{\"format\": 7}", "has format 7, this build reads format 1"),
+            ("not json", "is not a meshwork profile"),
+            ("{\"format\": 1, \"key\": \"xx\", \"space\": null, \"secret\": null}", "the key is damaged"),
+        ];
+        for (content, expected) in table {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join(FILE_NAME);
+            fs::write(&path, content).unwrap();
+            let error = Profile::open(directory.path(), &Seed::from_number(1)).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_a_file_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Profile::open(file.path(), &Seed::from_number(1)).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot use {}", file.path().display())), "{error}");
+    }
+}

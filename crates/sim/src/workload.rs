@@ -1,0 +1,27 @@
+//! Random edits that meet.
+
+use meshwork::{DocumentId, Edit, Random, Value};
+
+/// The next transaction: a document out of two, and edits of a few shared places of it.
+pub fn next(random: &mut Random) -> (DocumentId, Vec<Edit>) {
+    let name = ["users", "chats"][random.below(2) as usize];
+    // Both names are valid.
+    let document = DocumentId::new(name).unwrap_or_else(|error| unreachable!("{error}"));
+    let edits = (0..1 + random.below(3)).map(|_| edit(random)).collect();
+    (document, edits)
+}
+
+fn edit(random: &mut Random) -> Edit {
+    let entry = format!("entry {}", random.below(4));
+    let path = |key: &str| vec![entry.clone(), key.to_owned()];
+    let number = Value::Int(random.below(10) as i64);
+    match random.below(8) {
+        0 | 1 => Edit::Set { path: path("register"), value: number },
+        2 => Edit::Assign { path: path("last"), value: number },
+        3 => Edit::Increment { path: path("counter"), by: random.below(5) as i64 - 2 },
+        4 => Edit::Add { path: path("set"), value: number },
+        5 => Edit::Remove { path: path("set"), value: number },
+        6 => Edit::Delete { path: vec![entry] },
+        _ => Edit::MakeMap { path: path("map") },
+    }
+}
