@@ -1,0 +1,158 @@
+//! Blocks that wait: for the block before them, or for what their first operation depends on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use meshwork_base::{Dot, ReplicaId, SessionId};
+
+use crate::{Operation, block::Block};
+
+/// What each peer may leave waiting here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) bytes_max: usize,
+    pub(crate) blocks_max: usize,
+}
+
+/// A verified block that cannot be linked yet.
+#[derive(Debug)]
+struct Waiting {
+    block: Block,
+    from: Option<SessionId>,
+}
+
+#[derive(Default, Debug)]
+struct Usage {
+    bytes: usize,
+    blocks: usize,
+}
+
+/// The buffer, bounded for each peer. What it drops is asked for again by anti-entropy.
+#[derive(Default, Debug)]
+pub(crate) struct Buffer {
+    waiting: BTreeMap<(ReplicaId, u64), Waiting>,
+    usage: BTreeMap<SessionId, Usage>,
+    operations: usize,
+    /// Which replica waits for which operation, and the same by replica: each waits for one.
+    waiters: BTreeSet<(Dot, ReplicaId)>,
+    waits_for: BTreeMap<ReplicaId, Dot>,
+}
+
+/// What a block takes in memory.
+fn cost(block: &Block) -> usize {
+    block.outline.bytes.len() + block.operations.len() * size_of::<Operation>()
+}
+
+impl Buffer {
+    /// How many operations wait.
+    pub(crate) fn operations(&self) -> usize {
+        self.operations
+    }
+
+    /// Whether exactly these bytes wait already: they are verified.
+    pub(crate) fn contains(&self, replica: &ReplicaId, first: u64, bytes: &[u8]) -> bool {
+        self.waiting.get(&(*replica, first)).is_some_and(|waiting| waiting.block.outline.bytes == bytes)
+    }
+
+    /// Adds a block; of two with one beginning the longer stays.
+    pub(crate) fn insert(&mut self, block: Block, from: Option<SessionId>) {
+        let key = (block.outline.replica, block.outline.first);
+        if self.waiting.get(&key).is_some_and(|waiting| waiting.block.outline.last >= block.outline.last) {
+            return;
+        }
+        self.remove(&key);
+        self.operations += block.operations.len();
+        if let Some(peer) = from {
+            let usage = self.usage.entry(peer).or_default();
+            usage.bytes += cost(&block);
+            usage.blocks += 1;
+        }
+        self.waiting.insert(key, Waiting { block, from });
+    }
+
+    fn remove(&mut self, key: &(ReplicaId, u64)) -> Option<Block> {
+        let Waiting { block, from } = self.waiting.remove(key)?;
+        self.operations -= block.operations.len();
+        if let Some(peer) = from
+            && let Some(usage) = self.usage.get_mut(&peer)
+        {
+            usage.bytes -= cost(&block);
+            usage.blocks -= 1;
+            if usage.blocks == 0 {
+                self.usage.remove(&peer);
+            }
+        }
+        Some(block)
+    }
+
+    /// Takes out a block that begins at or before `end + 1`, the last such first.
+    pub(crate) fn take_next(&mut self, replica: &ReplicaId, end: u64) -> Option<(Block, Option<SessionId>)> {
+        let range = (*replica, 0)..=(*replica, end.saturating_add(1));
+        let (key, waiting) = self.waiting.range(range).next_back()?;
+        let (key, from) = (*key, waiting.from);
+        self.remove(&key).map(|block| (block, from))
+    }
+
+    /// Drops blocks of `peer`, those farthest ahead of what is linked first, until it is within its bounds.
+    pub(crate) fn shrink(&mut self, peer: &SessionId, bounds: Bounds, end: impl Fn(&ReplicaId) -> u64) {
+        let over = |usage: &Usage| usage.bytes > bounds.bytes_max || usage.blocks > bounds.blocks_max;
+        if !self.usage.get(peer).is_some_and(over) {
+            return;
+        }
+        let mine = self.waiting.iter().filter(|(_, waiting)| waiting.from == Some(*peer));
+        let mut farthest: Vec<_> = mine
+            .map(|((replica, first), _)| (first.saturating_sub(end(replica)), *replica, *first))
+            .collect();
+        farthest.sort_unstable();
+        // A quarter at a time, so that a peer at its bound does not cost a scan for every block.
+        let target = Bounds { bytes_max: bounds.bytes_max / 4 * 3, blocks_max: bounds.blocks_max / 4 * 3 };
+        let over = |usage: &Usage| usage.bytes > target.bytes_max || usage.blocks > target.blocks_max;
+        while self.usage.get(peer).is_some_and(over)
+            && let Some((_, replica, first)) = farthest.pop()
+        {
+            self.remove(&(replica, first));
+        }
+    }
+
+    /// Drops whatever `peer` left waiting; others are asked for it.
+    pub(crate) fn forget(&mut self, peer: &SessionId) {
+        let mine = self.waiting.iter().filter(|(_, waiting)| waiting.from == Some(*peer));
+        let keys: Vec<_> = mine.map(|(key, _)| *key).collect();
+        for key in keys {
+            self.remove(&key);
+        }
+    }
+
+    /// Notes that `replica` goes no further until `dot` is there; false if that was known.
+    pub(crate) fn wait(&mut self, replica: ReplicaId, dot: Dot) -> bool {
+        let before = self.waits_for.insert(replica, dot);
+        if let Some(before) = before {
+            self.waiters.remove(&(before, replica));
+        }
+        self.waiters.insert((dot, replica));
+        before != Some(dot)
+    }
+
+    /// Takes out the replicas that wait for operations of `replica` up to `held`.
+    pub(crate) fn wake(&mut self, replica: &ReplicaId, held: u64) -> Vec<ReplicaId> {
+        let end = (Dot::new(*replica, held.saturating_add(1)), ReplicaId([0; 16]));
+        let range = (Dot::new(*replica, 0), ReplicaId([0; 16]))..end;
+        let woken: Vec<_> = self.waiters.range(range).copied().collect();
+        for waiter in &woken {
+            self.waiters.remove(waiter);
+            self.waits_for.remove(&waiter.1);
+        }
+        woken.into_iter().map(|(_, waiter)| waiter).collect()
+    }
+
+    /// The last operation of `replica` that another one waits for; 0 if none.
+    pub(crate) fn needed(&self, replica: &ReplicaId) -> u64 {
+        let range = (Dot::new(*replica, 0), ReplicaId([0; 16]))
+            ..=(Dot::new(*replica, u64::MAX), ReplicaId([255; 16]));
+        self.waiters.range(range).next_back().map_or(0, |(dot, _)| dot.sequence)
+    }
+
+    /// The first block that waits.
+    pub(crate) fn first(&self) -> Option<(ReplicaId, u64)> {
+        self.waiting.keys().next().copied()
+    }
+}

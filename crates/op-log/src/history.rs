@@ -1,0 +1,303 @@
+//! All chains and the buffer: where a received block is verified, linked and accepted.
+//!
+//! A block is *linked* once the one before it is and its first new operation is ready; its operations are *accepted* one
+//! by one, each as soon as all that it depends on is accepted. (Accepting only whole blocks would deadlock when peers
+//! merge blocks of two authors who answer each other.)
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use meshwork_base::{Bytes, Dot, Hash, ReplicaId, Row, SessionId, Tip, Version};
+use meshwork_identity::Verifier;
+
+use crate::{
+    BlockError, Operation,
+    block::{Block, Format, Outline},
+    causal::{Bounds, Buffer},
+    chain::{Chain, Held, delete_row, put_row},
+};
+
+/// What taking blocks led to.
+#[derive(Default, Debug)]
+pub(crate) struct Accepted {
+    /// In causal order.
+    pub(crate) operations: Vec<Operation>,
+    /// To be stored.
+    pub(crate) rows: Vec<Row>,
+    /// The replicas of which operations were accepted.
+    pub(crate) changed: BTreeSet<ReplicaId>,
+    /// Verified blocks that contradict what is held.
+    pub(crate) conflicts: Vec<Block>,
+    /// Verified blocks of the current replica that this node does not know of.
+    pub(crate) own: Vec<Block>,
+}
+
+/// The log's content.
+pub(crate) struct History {
+    pub(crate) format: Format,
+    pub(crate) chains: BTreeMap<ReplicaId, Chain>,
+    /// The accepted part of every chain.
+    pub(crate) version: Version,
+    pub(crate) buffer: Buffer,
+    arrivals: u64,
+}
+
+impl History {
+    pub(crate) fn new(format: Format) -> Self {
+        let (chains, version, buffer) = (BTreeMap::new(), Version::default(), Buffer::default());
+        Self { format, chains, version, buffer, arrivals: 0 }
+    }
+
+    /// The last linked sequence of `replica`.
+    pub(crate) fn end(&self, replica: &ReplicaId) -> u64 {
+        self.chains.get(replica).map_or(0, Chain::end)
+    }
+
+    /// The header hash of one operation where it is at hand without hashing.
+    pub(crate) fn known_hash(&self, replica: &ReplicaId, sequence: u64) -> Option<Hash> {
+        self.chains.get(replica)?.known_hash(sequence)
+    }
+
+    /// Takes a block as it came. `own` is the replica that only this node extends.
+    pub(crate) fn receive(
+        &mut self,
+        bytes: &Bytes,
+        from: Option<SessionId>,
+        (verifier, bounds, own): (&dyn Verifier, Bounds, &ReplicaId),
+        accepted: &mut Accepted,
+    ) -> Result<(), BlockError> {
+        let outline = self.format.outline(bytes)?;
+        let replica = outline.replica;
+        if self.buffer.contains(&replica, outline.first, bytes) || self.is_stored(&outline) {
+            return Ok(());
+        }
+        let block = self.format.decode(outline)?;
+        let held =
+            self.chains.get(&replica).and_then(|chain| chain.hash_at(&self.format, block.outline.last));
+        if held == Some(block.tip) {
+            return Ok(());
+        }
+        block.outline.verify(&block.tip, verifier)?;
+        if replica == *own {
+            accepted.own.push(block);
+            return Ok(());
+        }
+        self.insert(block, from, accepted);
+        if let Some(peer) = from {
+            let chains = &self.chains;
+            self.buffer.shrink(&peer, bounds, |replica| chains.get(replica).map_or(0, Chain::end));
+        }
+        Ok(())
+    }
+
+    /// Whether exactly these bytes are part of a chain.
+    fn is_stored(&self, outline: &Outline) -> bool {
+        let block = self.chains.get(&outline.replica).and_then(|chain| chain.block(outline.last));
+        block.is_some_and(|block| block.bytes == outline.bytes)
+    }
+
+    /// Takes a verified block.
+    pub(crate) fn insert(&mut self, block: Block, from: Option<SessionId>, accepted: &mut Accepted) {
+        let replica = block.outline.replica;
+        self.buffer.insert(block, from);
+        self.advance(replica, accepted);
+    }
+
+    /// Accepts whatever has become ready, beginning with `replica`.
+    pub(crate) fn advance(&mut self, replica: ReplicaId, accepted: &mut Accepted) {
+        let mut work = vec![replica];
+        while let Some(replica) = work.pop() {
+            let before = accepted.operations.len();
+            let missing = self.run(&replica, accepted);
+            if accepted.operations.len() > before
+                && let Some(chain) = self.chains.get(&replica)
+            {
+                self.version.set(replica, Tip { sequence: chain.held, hash: chain.held_hash });
+                accepted.changed.insert(replica);
+                work.extend(self.buffer.wake(&replica, chain.held));
+            }
+            if let Some(dot) = missing {
+                let new = self.buffer.wait(replica, dot);
+                // A closed chain grows only on demand, and this is one.
+                if new && self.chains.get(&dot.replica).is_some_and(|chain| chain.closed) {
+                    work.push(dot.replica);
+                }
+            }
+        }
+    }
+
+    /// Links and accepts what is ready of one replica; returns what it then waits for.
+    fn run(&mut self, replica: &ReplicaId, accepted: &mut Accepted) -> Option<Dot> {
+        let closed = self.chains.get(replica).is_some_and(|chain| chain.closed);
+        let limit = if closed { self.buffer.needed(replica) } else { u64::MAX };
+        loop {
+            match self.accept_linked(replica, limit, accepted) {
+                Next::Ready => {}
+                Next::Missing(dot) => return Some(dot),
+                Next::Closed => return None,
+            }
+            let (block, from) = self.buffer.take_next(replica, self.end(replica))?;
+            if !self.continues(&block) {
+                accepted.conflicts.extend((!self.holds(&block)).then_some(block));
+                continue;
+            }
+            let end = self.end(replica);
+            let next = block.operations.iter().find(|operation| operation.dot.sequence > end)?;
+            match readiness(&self.chains, next, limit) {
+                Next::Ready => self.link(block, accepted),
+                Next::Missing(dot) => {
+                    self.buffer.insert(block, from);
+                    return Some(dot);
+                }
+                Next::Closed => {
+                    self.buffer.insert(block, from);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Accepts linked operations until one is not ready.
+    fn accept_linked(&mut self, replica: &ReplicaId, limit: u64, accepted: &mut Accepted) -> Next {
+        let Some(chain) = self.chains.get_mut(replica) else { return Next::Ready };
+        if chain.unready.is_empty() {
+            return Next::Ready;
+        }
+        let mut unready = std::mem::take(&mut chain.unready);
+        let mut held = None;
+        let mut next = Next::Ready;
+        while let Some(operation) = unready.front() {
+            next = readiness(&self.chains, operation, limit);
+            if !matches!(next, Next::Ready) {
+                break;
+            }
+            held = Some((operation.dot.sequence, operation.hash));
+            accepted.operations.extend(unready.pop_front());
+        }
+        if let Some(chain) = self.chains.get_mut(replica) {
+            chain.unready = unready;
+            if let Some((sequence, hash)) = held {
+                (chain.held, chain.held_hash) = (sequence, hash);
+            }
+        }
+        next
+    }
+
+    /// Whether the block holds operations beyond the end of its chain, and agrees with it up to there.
+    fn continues(&self, block: &Block) -> bool {
+        let chain = self.chains.get(&block.outline.replica);
+        let (end, hash) = chain.map_or((0, Hash::ZERO), |chain| (chain.end(), chain.end_hash()));
+        block.outline.last > end && block.hash_at(end) == Some(hash)
+    }
+
+    /// Whether all of the block is linked already.
+    pub(crate) fn holds(&self, block: &Block) -> bool {
+        let chain = self.chains.get(&block.outline.replica);
+        chain.and_then(|chain| chain.hash_at(&self.format, block.outline.last)) == Some(block.tip)
+    }
+
+    /// Puts a block that continues its chain at the end of it; its new operations become linked.
+    fn link(&mut self, block: Block, accepted: &mut Accepted) {
+        let Outline { bytes, replica, first, last, .. } = block.outline;
+        let chain = self.chains.entry(replica).or_default();
+        let end = chain.end();
+        let held = Held { bytes, first, last, tip: block.tip, arrival: self.arrivals };
+        self.arrivals += 1;
+        accepted.rows.push(put_row(&replica, &held));
+        let superfluous = chain.link(held);
+        let others = superfluous.iter().filter(|old| old.first != first);
+        accepted.rows.extend(others.map(|old| delete_row(&replica, old)));
+        chain.unready = VecDeque::from(block.operations);
+        while chain.unready.front().is_some_and(|operation| operation.dot.sequence <= end) {
+            chain.unready.pop_front();
+        }
+    }
+
+    /// Puts a block that this node has just signed at the end of its chain. Returns its row.
+    pub(crate) fn append(&mut self, outline: Outline, tip: Hash) -> Row {
+        let Outline { bytes, replica, first, last, .. } = outline;
+        let chain = self.chains.entry(replica).or_default();
+        let held = Held { bytes, first, last, tip, arrival: self.arrivals };
+        self.arrivals += 1;
+        let row = put_row(&replica, &held);
+        chain.link(held);
+        (chain.held, chain.held_hash) = (last, tip);
+        self.version.set(replica, Tip { sequence: last, hash: tip });
+        row
+    }
+
+    /// Cuts a chain off after the last block that ends at or before `keep`. Returns the blocks.
+    pub(crate) fn truncate(&mut self, replica: &ReplicaId, keep: u64) -> Vec<Held> {
+        let Some(chain) = self.chains.get_mut(replica) else { return Vec::new() };
+        let cut = chain.truncate(keep);
+        if chain.held == 0 {
+            self.chains.remove(replica);
+            self.version = without(&self.version, replica);
+        } else {
+            self.version.set(*replica, Tip { sequence: chain.held, hash: chain.held_hash });
+        }
+        cut
+    }
+
+    /// From now on the chain grows only as far as others need it.
+    pub(crate) fn close(&mut self, replica: &ReplicaId) {
+        self.chains.entry(*replica).or_default().closed = true;
+    }
+
+    /// The first sequence at which a verified block differs from what is linked (one after the end, if it does not).
+    pub(crate) fn fork_point(&self, block: &Block) -> u64 {
+        let Some(chain) = self.chains.get(&block.outline.replica) else { return 1 };
+        let before = block.outline.first - 1;
+        if chain.hash_at(&self.format, before) != Some(block.outline.previous) {
+            return before;
+        }
+        let agrees = |operation: &Operation| {
+            chain.hash_at(&self.format, operation.dot.sequence) == Some(operation.hash)
+        };
+        block.outline.first + block.operations.partition_point(agrees) as u64
+    }
+
+    /// Every accepted operation, in causal order.
+    pub(crate) fn replay(&self) -> Vec<Operation> {
+        let chains = self.chains.iter();
+        let mut blocks: Vec<&Held> = chains.flat_map(|(_, chain)| &chain.blocks).collect();
+        blocks.sort_unstable_by_key(|block| block.arrival);
+        let mut again = Self::new(self.format.clone());
+        let mut accepted = Accepted::default();
+        for held in blocks {
+            if let Ok(block) =
+                self.format.outline(&held.bytes).and_then(|outline| self.format.decode(outline))
+            {
+                again.insert(block, None, &mut accepted);
+            }
+        }
+        accepted.operations.retain(|operation| self.version.contains(operation.dot));
+        accepted.operations
+    }
+
+    /// How many operations wait to become ready.
+    pub(crate) fn waiting(&self) -> usize {
+        self.buffer.operations() + self.chains.values().map(|chain| chain.unready.len()).sum::<usize>()
+    }
+}
+
+/// `version` without `replica`.
+pub(crate) fn without(version: &Version, replica: &ReplicaId) -> Version {
+    version.iter().filter(|(id, _)| *id != replica).map(|(id, tip)| (*id, *tip)).collect()
+}
+
+/// Whether an operation may be accepted.
+enum Next {
+    Ready,
+    /// Not before this one.
+    Missing(Dot),
+    /// Not while nobody needs it.
+    Closed,
+}
+
+fn readiness(chains: &BTreeMap<ReplicaId, Chain>, operation: &Operation, limit: u64) -> Next {
+    if operation.dot.sequence > limit {
+        return Next::Closed;
+    }
+    let lacks = |dot: &&Dot| chains.get(&dot.replica).is_none_or(|chain| chain.held < dot.sequence);
+    operation.dependencies.iter().find(lacks).map_or(Next::Ready, |dot| Next::Missing(*dot))
+}

@@ -1,0 +1,313 @@
+//! The machine: dispatch, storage, timers. What it does with each input lies in the files named in the match.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use meshwork_base::{
+    Bytes, Deadline, Hash, Machine, Random, ReplicaId, Row, SessionId, SpaceId, Timestamp, Tip, Version,
+    WriteId,
+};
+use meshwork_identity::{Signer, Verifier};
+use meshwork_wire::Channel;
+
+use crate::{
+    Config, Effect, Event, Input, Message, Operation,
+    causal::Bounds,
+    flush::Author,
+    history::{Accepted, History, without},
+    recovery,
+    sync::Link,
+};
+
+/// Whose log it is, and how it signs and verifies.
+#[derive(Clone)]
+pub struct Context {
+    /// The space.
+    pub space: SpaceId,
+    /// Signs as this node.
+    pub signer: Arc<dyn Signer>,
+    /// Checks everybody's signatures.
+    pub verifier: Arc<dyn Verifier>,
+}
+
+/// The log of one space on one node. See the [crate](crate) for what it does; made by [`OpLog::open`].
+pub struct OpLog {
+    pub(crate) config: Config,
+    pub(crate) context: Context,
+    pub(crate) random: Random,
+    pub(crate) history: History,
+    pub(crate) author: Author,
+    /// What is durable here.
+    pub(crate) stored: Version,
+    /// What peers are told of and may have: all that was accepted, own operations once released.
+    pub(crate) shown: Version,
+    writes: VecDeque<Write>,
+    last_write: u64,
+    /// The durable mark is in storage: own operations may leave.
+    pub(crate) marked: bool,
+    pub(crate) links: BTreeMap<SessionId, Link>,
+    /// Which replica is being fetched from whom.
+    pub(crate) fetches: BTreeMap<ReplicaId, SessionId>,
+    /// For each closed replica, the two blocks that contradict each other.
+    pub(crate) proofs: BTreeMap<ReplicaId, (Bytes, Bytes)>,
+    closing: Closing,
+    pub(crate) effects: VecDeque<Effect>,
+}
+
+/// A write that is not answered yet.
+#[derive(Debug)]
+struct Write {
+    id: WriteId,
+    /// What is durable once it is answered.
+    tips: BTreeMap<ReplicaId, Tip>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Closing {
+    /// Not asked to.
+    Open,
+    /// Waiting for writes to be answered.
+    Storing,
+    /// Waiting for the durable mark to be deleted.
+    Unmarking,
+    Closed,
+}
+
+impl OpLog {
+    pub(crate) fn new(
+        config: Config,
+        context: Context,
+        random: Random,
+        history: History,
+        author: Author,
+    ) -> Self {
+        let version = history.version.clone();
+        Self {
+            config,
+            context,
+            random,
+            history,
+            author,
+            stored: version.clone(),
+            shown: version,
+            writes: VecDeque::new(),
+            last_write: 0,
+            marked: false,
+            links: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            proofs: BTreeMap::new(),
+            closing: Closing::Open,
+            effects: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing != Closing::Open
+    }
+
+    pub(crate) fn emit(&mut self, event: Event) {
+        self.effects.push_back(Effect::Event(event));
+    }
+
+    pub(crate) fn send(&mut self, to: SessionId, channel: Channel, message: Message) {
+        if !self.is_closing() {
+            self.effects.push_back(Effect::Send { to, channel, message });
+        }
+    }
+
+    pub(crate) fn misbehaved(&mut self, peer: SessionId, reason: impl Into<String>) {
+        self.effects.push_back(Effect::Misbehaved { peer, reason: reason.into() });
+    }
+
+    pub(crate) fn deliver(&mut self, mut operations: Vec<Operation>) {
+        while !operations.is_empty() {
+            let rest = operations.split_off(operations.len().min(self.config.deliver_operations_max));
+            self.effects.push_back(Effect::Deliver(std::mem::replace(&mut operations, rest)));
+        }
+    }
+
+    /// Asks for rows to be stored; `tips` are durable with them.
+    pub(crate) fn persist(&mut self, rows: Vec<Row>, tips: impl IntoIterator<Item = (ReplicaId, Tip)>) {
+        if rows.is_empty() {
+            match self.writes.back_mut() {
+                Some(write) => write.tips.extend(tips),
+                None => self.note_stored(tips),
+            }
+            return;
+        }
+        self.last_write += 1;
+        let write = WriteId(self.last_write);
+        self.writes.push_back(Write { id: write, tips: tips.into_iter().collect() });
+        self.effects.push_back(Effect::Persist { write, rows });
+    }
+
+    fn note_stored(&mut self, tips: impl IntoIterator<Item = (ReplicaId, Tip)>) {
+        let mut grown = false;
+        for (replica, tip) in tips {
+            if tip.sequence > self.stored.sequence(&replica) {
+                self.stored.set(replica, tip);
+                grown = true;
+            }
+        }
+        if grown {
+            self.effects.push_back(Effect::Stored { version: self.stored.clone() });
+        }
+    }
+
+    fn persisted(&mut self, now: Timestamp, answered: WriteId) {
+        while let Some(write) = self.writes.pop_front_if(|write| write.id <= answered) {
+            self.marked = true;
+            self.note_stored(write.tips);
+        }
+        self.release(now);
+        self.close_on();
+    }
+
+    /// Takes back what was said of `replica` beyond what the history now holds.
+    pub(crate) fn forget_beyond(&mut self, replica: &ReplicaId) {
+        let left = self.history.version.tip(replica).copied();
+        let end = left.map_or(0, |tip| tip.sequence);
+        for write in &mut self.writes {
+            if write.tips.get(replica).is_some_and(|tip| tip.sequence > end) {
+                write.tips.remove(replica);
+            }
+        }
+        for version in [&mut self.shown, &mut self.stored] {
+            match left {
+                Some(tip) if version.sequence(replica) > end => version.set(*replica, tip),
+                None => *version = without(version, replica),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn close(&mut self, now: Timestamp) {
+        if self.is_closing() {
+            return;
+        }
+        self.flush(now);
+        self.closing = Closing::Storing;
+        self.close_on();
+    }
+
+    /// Goes on closing once all writes are answered.
+    fn close_on(&mut self) {
+        if !self.writes.is_empty() {
+            return;
+        }
+        match self.closing {
+            Closing::Open | Closing::Closed => {}
+            Closing::Storing => {
+                self.closing = Closing::Unmarking;
+                let rows = vec![self.author.record().row(), recovery::mark_deleted()];
+                self.persist(rows, []);
+            }
+            Closing::Unmarking => {
+                self.closing = Closing::Closed;
+                self.effects.push_back(Effect::Closed);
+            }
+        }
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds { bytes_max: self.config.buffered_bytes_max, blocks_max: self.config.buffered_blocks_max }
+    }
+
+    /// Takes blocks up to the first that is refused.
+    pub(crate) fn receive(
+        &mut self,
+        blocks: &[Bytes],
+        from: Option<SessionId>,
+    ) -> (Accepted, Result<(), crate::MergeError>) {
+        let mut accepted = Accepted::default();
+        let bounds = self.bounds();
+        for (index, bytes) in blocks.iter().enumerate() {
+            let with = (&*self.context.verifier, bounds, &self.author.replica);
+            if let Err(reason) = self.history.receive(bytes, from, with, &mut accepted) {
+                return (accepted, Err(crate::MergeError { index, reason }));
+            }
+        }
+        (accepted, Ok(()))
+    }
+
+    /// Stores, shows and tells what was accepted; returns the operations.
+    pub(crate) fn settle(
+        &mut self,
+        now: Timestamp,
+        from: Option<SessionId>,
+        accepted: Accepted,
+    ) -> Vec<Operation> {
+        let Accepted { mut operations, rows, changed, conflicts, own } = accepted;
+        let version = &self.history.version;
+        let tips: Vec<_> =
+            changed.iter().filter_map(|replica| version.tip(replica).map(|tip| (*replica, *tip))).collect();
+        for (replica, tip) in &tips {
+            self.shown.set(*replica, *tip);
+        }
+        self.persist(rows, tips.iter().copied());
+        for (replica, _) in &tips {
+            self.note_change(now, replica, from);
+        }
+        self.note_progress(now, from, &changed);
+        for block in conflicts {
+            self.contradict(now, block);
+        }
+        for block in own {
+            operations.extend(self.meet_own(now, from, block));
+        }
+        operations
+    }
+
+    /// What peers compare: closed replicas are left out, since holders of different branches would never agree.
+    pub(crate) fn digest(&self) -> Hash {
+        if self.proofs.is_empty() {
+            return self.shown.digest();
+        }
+        let open = self.shown.iter().filter(|(replica, _)| !self.proofs.contains_key(*replica));
+        open.map(|(replica, tip)| (*replica, *tip)).collect::<Version>().digest()
+    }
+}
+
+impl Machine for OpLog {
+    type Input = Input;
+    type Effect = Effect;
+
+    fn handle(&mut self, now: Timestamp, input: Input) {
+        match input {
+            Input::Persisted { write } => self.persisted(now, write),
+            Input::Close => self.close(now),
+            _ if self.is_closing() => {}
+            Input::Append(operations) => self.append(now, operations),
+            Input::PeerUp { peer } => self.peer_up(now, peer),
+            Input::PeerDown { peer } => self.peer_down(now, peer),
+            Input::Received { from, message } => self.hear(now, from, message),
+            Input::Congested { peer } => self.congested(peer),
+            Input::Drained { peer } => self.drained(peer),
+            Input::Sync => self.compare_all(),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) {
+        if self.is_closing() {
+            return;
+        }
+        if self.author.flush_due().is_some_and(|due| due.is_due(now)) {
+            self.flush(now);
+        }
+        self.link_timeouts(now);
+    }
+
+    fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        if self.is_closing() {
+            return None;
+        }
+        let links = self.links.values().filter_map(Link::deadline).min();
+        Deadline::earliest(self.author.flush_due(), links)
+    }
+}

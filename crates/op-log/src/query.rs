@@ -1,0 +1,75 @@
+//! Questions that change nothing.
+
+use meshwork_base::{Dot, Version};
+
+use crate::{Incarnation, OpLog, Operation, chain::Held};
+
+impl OpLog {
+    /// Everything accepted: verified, delivered, causally closed. Own operations are in from their signature on.
+    pub fn version(&self) -> &Version {
+        &self.history.version
+    }
+
+    /// Everything durable here; causally closed.
+    pub fn stored_version(&self) -> &Version {
+        &self.stored
+    }
+
+    /// How many operations the log holds.
+    pub fn operations(&self) -> u64 {
+        self.history.version.operations()
+    }
+
+    /// How many operations wait: those of others for what they depend on, our own for storage.
+    pub fn pending(&self) -> u64 {
+        let stored = self.stored.sequence(&self.author.replica);
+        self.history.waiting() as u64 + (self.author.next - 1).saturating_sub(stored)
+    }
+
+    /// Who authors here.
+    pub fn incarnation(&self) -> Incarnation {
+        self.author.incarnation()
+    }
+
+    /// The operation under `dot`, if it is here.
+    pub fn operation(&self, dot: Dot) -> Option<Operation> {
+        if !self.history.version.contains(dot) {
+            return None;
+        }
+        let block = self.history.chains.get(&dot.replica)?.block(dot.sequence)?;
+        let operations = self.decode(block);
+        operations.into_iter().find(|operation| operation.dot == dot)
+    }
+
+    /// The last operations that became part of the log, at most `count`, newest block first; inside a block the
+    /// highest number first.
+    pub fn last_operations(&self, count: usize) -> Vec<Operation> {
+        // Each block with the end of the one before it, since blocks of one replica may overlap.
+        let mut blocks: Vec<(&Held, u64)> = Vec::new();
+        for chain in self.history.chains.values() {
+            let ends = std::iter::once(0).chain(chain.blocks.iter().map(|block| block.last));
+            let pairs: Vec<_> = chain.blocks.iter().zip(ends).collect();
+            blocks.extend(pairs.into_iter().rev().take(count));
+        }
+        blocks.sort_unstable_by_key(|(block, _)| std::cmp::Reverse(block.arrival));
+        let mut last: Vec<Operation> = Vec::new();
+        for (block, before) in blocks {
+            if last.len() >= count {
+                break;
+            }
+            let new = |operation: &Operation| {
+                operation.dot.sequence > before && self.history.version.contains(operation.dot)
+            };
+            last.extend(self.decode(block).into_iter().rev().filter(new).take(count - last.len()));
+        }
+        last
+    }
+
+    fn decode(&self, block: &Held) -> Vec<Operation> {
+        let outline = self.history.format.outline(&block.bytes);
+        outline
+            .and_then(|outline| self.history.format.decode(outline))
+            .map(|block| block.operations)
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,309 @@
+//! Anti-entropy: finding out, link by link, who lacks what.
+//!
+//! 1. A digest of the version. Equal: both agree.
+//! 2. Else the tips that changed since this link last agreed, both ways.
+//! 3. Whoever lacks something wants it ([`fetch`](crate::fetch)) and is served ([`serve`](crate::serve)).
+//!
+//! News of operations received from one peer reach the others as tips, too, gathered for a moment: in a full mesh they
+//! hold the blocks already, in a partial one they ask for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use meshwork_base::{Deadline, Hash, Monotonic, ReplicaId, SessionId, Timestamp, Tip};
+use meshwork_wire::Channel;
+
+use crate::{Event, Message, OpLog, message::ENTRIES_MAX};
+
+/// After so many comparisons without agreement all tips are told, not only the changed ones.
+const MISMATCHES_MAX: u32 = 3;
+
+/// What is known of one linked peer.
+#[derive(Default)]
+pub(crate) struct Link {
+    /// Versions were equal at some time; `changed` counts from the last.
+    agreed: bool,
+    /// The replicas that changed here since; empty while in agreement.
+    changed: BTreeSet<ReplicaId>,
+    /// Comparisons since that found a difference.
+    mismatches: u32,
+    /// The changes were told, and nothing changed since.
+    told: bool,
+    sync_due: Option<Monotonic>,
+    /// Received from others, to be told to this peer.
+    unannounced: BTreeSet<ReplicaId>,
+    announce_due: Option<Monotonic>,
+    pub(crate) congested: bool,
+
+    /// What the peer has and we lack.
+    pub(crate) remote: BTreeMap<ReplicaId, Tip>,
+    /// What it was asked for.
+    pub(crate) fetching: BTreeSet<ReplicaId>,
+    /// When it is given up, unless something new comes from it.
+    pub(crate) stalled_due: Option<Monotonic>,
+    /// Bytes that it was granted and has not sent.
+    pub(crate) granted: u64,
+    /// It claimed, without proof, to know more of our own replica than we do. Believed once.
+    pub(crate) claimed: bool,
+
+    /// What it asked for and from where on, and in which order that is sent.
+    pub(crate) serving: BTreeMap<ReplicaId, u64>,
+    pub(crate) order: BTreeSet<(u64, ReplicaId)>,
+    /// Bytes that it granted.
+    pub(crate) credit: u64,
+    /// How much of our current replica it has or was sent; unknown on a new link.
+    has_of_ours: Option<u64>,
+}
+
+impl Link {
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        let at = |at: Option<Monotonic>, why| at.map(|at| Deadline { at, why });
+        let sync = at(self.sync_due, "compare versions with a peer");
+        let announce = at(self.announce_due, "tell a peer of new operations");
+        let stalled = at(self.stalled_due, "give up a peer that sends nothing");
+        Deadline::earliest(Deadline::earliest(sync, announce), stalled)
+    }
+
+    /// Whether new blocks of our own `replica` may be pushed to it: it has everything `before`, and keeps up.
+    pub(crate) fn keeps_up(&self, replica: &ReplicaId, before: u64) -> bool {
+        !self.congested && self.has_of_ours == Some(before) && !self.serving.contains_key(replica)
+    }
+
+    /// It was sent all of our replica up to `last`.
+    pub(crate) fn note_sent(&mut self, last: u64) {
+        self.has_of_ours = self.has_of_ours.max(Some(last));
+    }
+
+    /// The same, by a push: it needs no telling.
+    pub(crate) fn note_sent_live(&mut self, replica: &ReplicaId, last: u64) {
+        self.note_sent(last);
+        self.unannounced.remove(replica);
+        if self.unannounced.is_empty() {
+            self.announce_due = None;
+        }
+    }
+
+    /// Our log was cut, or we write under a new replica: compare everything again.
+    pub(crate) fn start_over(&mut self, now: Timestamp) {
+        (self.agreed, self.told) = (false, false);
+        self.has_of_ours = self.has_of_ours.map(|_| 0);
+        self.sync_due = Some(now.monotonic);
+    }
+}
+
+impl OpLog {
+    pub(crate) fn peer_up(&mut self, now: Timestamp, peer: SessionId) {
+        self.peer_down(now, peer);
+        let sync_due = Some(now.monotonic + self.config.sync_interval());
+        self.links.insert(peer, Link { sync_due, ..Link::default() });
+        for (first, second) in self.proofs.values().cloned().collect::<Vec<_>>() {
+            self.send(peer, Channel::Control, Message::Proof { first, second });
+        }
+        self.compare(peer);
+    }
+
+    pub(crate) fn peer_down(&mut self, now: Timestamp, peer: SessionId) {
+        let Some(link) = self.links.remove(&peer) else { return };
+        self.history.buffer.forget(&peer);
+        self.give_up(now, link.fetching);
+    }
+
+    pub(crate) fn congested(&mut self, peer: SessionId) {
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.congested = true;
+        }
+    }
+
+    /// What was not pushed in the meantime is found by comparing.
+    pub(crate) fn drained(&mut self, peer: SessionId) {
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        link.congested = false;
+        let behind = !link.changed.is_empty();
+        self.pump(peer);
+        if behind {
+            self.compare(peer);
+        }
+    }
+
+    pub(crate) fn compare_all(&mut self) {
+        for peer in self.links.keys().copied().collect::<Vec<_>>() {
+            self.compare(peer);
+        }
+    }
+
+    pub(crate) fn compare(&mut self, peer: SessionId) {
+        let digest = self.digest();
+        self.send(peer, Channel::Control, Message::Digest { digest, answer: false });
+    }
+
+    pub(crate) fn hear(&mut self, now: Timestamp, from: SessionId, message: Message) {
+        if !self.links.contains_key(&from) {
+            return;
+        }
+        match message {
+            Message::Digest { digest, answer } => self.hear_digest(from, digest, answer),
+            Message::Have { entries, answer_wanted } => self.hear_have(now, from, &entries, answer_wanted),
+            Message::Want { ranges, credit_bytes } => self.hear_want(from, &ranges, credit_bytes),
+            Message::Credit { bytes } => self.hear_credit(from, bytes),
+            Message::Blocks { wanted, blocks } => self.hear_blocks(now, from, wanted, &blocks),
+            Message::Proof { first, second } => self.hear_proof(now, from, first, second),
+        }
+    }
+
+    fn hear_digest(&mut self, from: SessionId, theirs: Hash, answer: bool) {
+        let ours = self.digest();
+        if theirs == ours {
+            self.agree(from);
+            if !answer {
+                self.send(from, Channel::Control, Message::Digest { digest: ours, answer: true });
+            }
+        } else if !answer {
+            if let Some(link) = self.links.get_mut(&from) {
+                link.mismatches = link.mismatches.saturating_add(1);
+                link.told &= link.mismatches < MISMATCHES_MAX;
+            }
+            self.tell(from, true);
+        }
+    }
+
+    fn agree(&mut self, peer: SessionId) {
+        let sequence = self.shown.sequence(&self.author.replica);
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        let newly = !link.agreed || !link.changed.is_empty();
+        link.agreed = true;
+        link.changed.clear();
+        link.mismatches = 0;
+        link.told = false;
+        link.sync_due = None;
+        link.unannounced.clear();
+        link.announce_due = None;
+        link.has_of_ours = Some(sequence);
+        if newly {
+            self.emit(Event::Synced { peer });
+        }
+    }
+
+    /// Tells the peer the tips that it may not know of, unless it was told already.
+    fn tell(&mut self, peer: SessionId, answer_wanted: bool) {
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        if link.told {
+            return;
+        }
+        link.told = true;
+        link.unannounced.clear();
+        link.announce_due = None;
+        let all = !link.agreed || link.mismatches >= MISMATCHES_MAX;
+        let entries: Vec<(ReplicaId, Tip)> = if all {
+            self.shown.iter().map(|(replica, tip)| (*replica, *tip)).collect()
+        } else {
+            link.changed.iter().filter_map(|replica| Some((*replica, *self.shown.tip(replica)?))).collect()
+        };
+        if entries.is_empty() {
+            self.send(peer, Channel::Control, Message::Have { entries, answer_wanted });
+            return;
+        }
+        let last = entries.len().div_ceil(ENTRIES_MAX);
+        for (index, chunk) in entries.chunks(ENTRIES_MAX).enumerate() {
+            let answer_wanted = answer_wanted && index + 1 == last;
+            self.send(peer, Channel::Control, Message::Have { entries: chunk.to_vec(), answer_wanted });
+        }
+    }
+
+    fn hear_have(
+        &mut self,
+        now: Timestamp,
+        from: SessionId,
+        entries: &[(ReplicaId, Tip)],
+        answer_wanted: bool,
+    ) {
+        if entries.len() > ENTRIES_MAX || entries.iter().any(|(_, tip)| tip.sequence == 0) {
+            return self
+                .misbehaved(from, "tells of more replicas at once than allowed, or of an operation zero");
+        }
+        let Some(link) = self.links.get_mut(&from) else { return };
+        link.has_of_ours.get_or_insert(0);
+        for (replica, tip) in entries {
+            if tip.sequence >= self.shown.sequence(replica) {
+                link.unannounced.remove(replica);
+            }
+            if *replica == self.author.replica {
+                let known = self.history.chains.get(replica).is_some_and(|chain| tip.sequence <= chain.end());
+                let other =
+                    self.history.known_hash(replica, tip.sequence).is_some_and(|hash| hash != tip.hash);
+                if known && !other {
+                    link.note_sent(tip.sequence);
+                    continue;
+                }
+                if std::mem::replace(&mut link.claimed, true) {
+                    continue;
+                }
+            }
+            link.remote.insert(*replica, *tip);
+        }
+        if link.remote.len() > self.config.remote_replicas_max {
+            link.remote.clear();
+            return self.misbehaved(from, "tells of more replicas than this node follows");
+        }
+        self.fetch_from(now, from);
+        if answer_wanted {
+            self.tell(from, false);
+        }
+    }
+
+    /// A replica grew here, by operations from `from` or by our own.
+    pub(crate) fn note_change(&mut self, now: Timestamp, replica: &ReplicaId, from: Option<SessionId>) {
+        let sync_due = now.monotonic + self.config.sync_interval();
+        let announce_due = now.monotonic + self.config.announce_interval();
+        for (peer, link) in &mut self.links {
+            link.changed.insert(*replica);
+            link.told = false;
+            link.sync_due.get_or_insert(sync_due);
+            if Some(*peer) != from {
+                link.unannounced.insert(*replica);
+                link.announce_due.get_or_insert(announce_due);
+            }
+        }
+    }
+
+    pub(crate) fn link_timeouts(&mut self, now: Timestamp) {
+        let due = |at: Option<Monotonic>| at.is_some_and(|at| at <= now.monotonic);
+        for peer in self.links.keys().copied().collect::<Vec<_>>() {
+            let Some(link) = self.links.get_mut(&peer) else { continue };
+            let (stalled, announce, sync) =
+                (due(link.stalled_due), due(link.announce_due), due(link.sync_due));
+            if stalled {
+                link.stalled_due = None;
+                let lost = std::mem::take(&mut link.fetching);
+                link.remote.retain(|replica, _| !lost.contains(replica));
+                self.give_up(now, lost);
+            }
+            if announce {
+                self.announce(peer);
+            }
+            if sync {
+                if let Some(link) = self.links.get_mut(&peer) {
+                    link.sync_due = Some(now.monotonic + self.config.sync_interval());
+                }
+                self.compare(peer);
+                self.fetch_from(now, peer);
+            }
+        }
+    }
+
+    fn announce(&mut self, peer: SessionId) {
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        link.announce_due = None;
+        let replicas = std::mem::take(&mut link.unannounced);
+        if link.congested {
+            return;
+        }
+        let tips = replicas.iter().filter_map(|replica| Some((*replica, *self.shown.tip(replica)?)));
+        let entries: Vec<_> = tips.collect();
+        for chunk in entries.chunks(ENTRIES_MAX) {
+            self.send(
+                peer,
+                Channel::Control,
+                Message::Have { entries: chunk.to_vec(), answer_wanted: false },
+            );
+        }
+    }
+}
