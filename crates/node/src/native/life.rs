@@ -175,6 +175,8 @@ impl Frame {
             publish.send_replace(Some(running.clone()));
             route::from_host(Input::Command(Command::Start), |routed| running.actors.tell(routed));
             if let Some(ready) = ready.take() {
+                // The log names its incarnation first of all.
+                let _ = self.shared.incarnation.subscribe().wait_for(Option::is_some).await;
                 // Whoever started the node may have gone.
                 let _ = ready.send(Ok(self.room()));
             }
