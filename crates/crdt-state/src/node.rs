@@ -1,0 +1,233 @@
+//! The tree: what lives under each path, and how one mutation changes it.
+//!
+//! Nodes exist by being named, so two replicas that both write below `users/ada` write into one node. A node without
+//! content is pruned; only values, presence, adds and tallies count.
+
+use std::collections::BTreeMap;
+
+use meshwork_base::Dot;
+
+use crate::{
+    Kind,
+    counter::Counter,
+    message::Mutation,
+    observed::{Names, Observed},
+    register::{Entry, Register},
+    set::Set,
+    stamp::{Stamp, Stamps},
+};
+
+/// Everything under one path. Several kinds may live there at once after concurrent edits.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub(crate) struct Node {
+    pub(crate) register: Register,
+    /// Boxed, because most nodes are plain values.
+    containers: Option<Box<Containers>>,
+}
+
+/// The kinds besides the register. Lists and text get their fields here.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub(crate) struct Containers {
+    /// Who made this a map. Children make it one too.
+    pub(crate) present: Stamps,
+    pub(crate) children: BTreeMap<Box<str>, Node>,
+    pub(crate) counter: Counter,
+    pub(crate) set: Set,
+}
+
+static NOTHING: Containers = Containers {
+    present: Stamps::EMPTY,
+    children: BTreeMap::new(),
+    counter: Counter::EMPTY,
+    set: Set::EMPTY,
+};
+
+impl Containers {
+    fn is_empty(&self) -> bool {
+        self.children.is_empty() && self.present.is_empty() && self.counter.is_empty() && self.set.is_empty()
+    }
+}
+
+impl Node {
+    /// The kinds besides the register.
+    pub(crate) fn containers(&self) -> &Containers {
+        self.containers.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// The same, for changing.
+    pub(crate) fn containers_mut(&mut self) -> &mut Containers {
+        self.containers.get_or_insert_default()
+    }
+
+    /// The child of that name, whatever lives there.
+    pub(crate) fn child(&self, key: &str) -> Option<&Self> {
+        self.containers.as_ref()?.children.get(key)
+    }
+
+    /// Whether at most a register lives here.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.containers.is_none()
+    }
+
+    /// Whether nothing at all is kept here.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.register.is_empty() && self.containers().is_empty()
+    }
+
+    /// Whether a container of that kind can be seen here.
+    pub(crate) fn has(&self, kind: Kind) -> bool {
+        let Some(containers) = &self.containers else {
+            return kind == Kind::Register && !self.register.is_empty();
+        };
+        match kind {
+            Kind::Register => !self.register.is_empty(),
+            Kind::Map => !containers.present.is_empty() || containers.children.values().any(Self::is_live),
+            Kind::Counter => containers.counter.is_live(),
+            Kind::Set => !containers.set.is_empty(),
+        }
+    }
+
+    /// Whether anything can be seen here. (A reset counter is kept, but not seen.)
+    pub(crate) fn is_live(&self) -> bool {
+        Kind::ALL.into_iter().any(|kind| self.has(kind))
+    }
+
+    /// The kinds that can be seen here: more than one only after concurrent edits.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.into_iter().filter(|kind| self.has(*kind))
+    }
+
+    /// The kind that is shown: the one with the latest write.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        let mut kinds = self.kinds();
+        let first = kinds.next()?;
+        let mut best = (None, first);
+        for (count, kind) in kinds.enumerate() {
+            if count == 0 {
+                best.0 = self.latest_of(first);
+            }
+            best = best.max((self.latest_of(kind), kind));
+        }
+        Some(best.1)
+    }
+
+    /// The latest write to the container of that kind, for a map to anything below it.
+    pub(crate) fn latest_of(&self, kind: Kind) -> Option<Stamp> {
+        let containers = self.containers();
+        match kind {
+            Kind::Register => self.register.winner().map(|entry| entry.stamp),
+            Kind::Map => {
+                let below = containers.children.values().filter_map(Self::latest).max();
+                containers.present.latest().max(below)
+            }
+            Kind::Counter => containers.counter.latest(),
+            Kind::Set => containers.set.latest(),
+        }
+    }
+
+    fn latest(&self) -> Option<Stamp> {
+        Kind::ALL.into_iter().filter_map(|kind| self.latest_of(kind)).max()
+    }
+
+    /// The dots of what lives at this very path, children and counters left out.
+    pub(crate) fn own_dots(&self, dots: &mut Vec<Dot>) {
+        dots.extend(self.register.entries().iter().map(|entry| entry.stamp.dot));
+        if let Some(containers) = &self.containers {
+            dots.extend(containers.present.iter().map(|stamp| stamp.dot));
+            let adds = containers.set.elements().flat_map(|(_, stamps)| stamps.iter());
+            dots.extend(adds.map(|stamp| stamp.dot));
+        }
+    }
+
+    /// The dots of everything at this path and below it, counters left out.
+    pub(crate) fn all_dots(&self, dots: &mut Vec<Dot>) {
+        self.own_dots(dots);
+        if let Some(containers) = &self.containers {
+            containers.children.values().for_each(|child| child.all_dots(dots));
+        }
+    }
+
+    /// Calls `change` on the node at `path`, made on the way, and prunes what is empty afterwards.
+    pub(crate) fn change_at<R>(&mut self, path: &[String], change: impl FnOnce(&mut Self) -> R) -> R {
+        let Some((key, rest)) = path.split_first() else { return change(self) };
+        let children = &mut self.containers_mut().children;
+        let Some(child) = children.get_mut(key.as_str()) else {
+            let mut child = Self::default();
+            let result = child.change_at(rest, change);
+            if !child.is_empty() {
+                children.insert(key.as_str().into(), child);
+            }
+            self.drop_empty_containers();
+            return result;
+        };
+        let result = child.change_at(rest, change);
+        if child.is_empty() {
+            children.remove(key.as_str());
+            self.drop_empty_containers();
+        }
+        result
+    }
+
+    fn drop_empty_containers(&mut self) {
+        self.containers.take_if(|containers| containers.is_empty());
+    }
+
+    /// The node at `path`, whatever is shown on the way.
+    pub(crate) fn at(&self, path: &[String]) -> Option<&Self> {
+        path.iter().try_fold(self, |node, key| node.child(key))
+    }
+
+    /// Applies one mutation of the operation `stamp` at `path`: the only way in which documents change.
+    pub(crate) fn apply(&mut self, path: &[String], mutation: Mutation, stamp: Stamp, names: &Names) {
+        self.change_at(path, |node| match mutation {
+            Mutation::Set { value, observed } => {
+                node.remove(&observed, names);
+                node.register.insert(Entry { stamp, assigned: false, value });
+            }
+            Mutation::Assign { value, observed } => {
+                node.remove(&observed, names);
+                node.register.insert(Entry { stamp, assigned: true, value });
+            }
+            Mutation::MakeMap { observed } => {
+                node.remove_own(&observed, names);
+                node.containers_mut().present.insert(stamp);
+            }
+            Mutation::Delete { observed } => node.remove(&observed, names),
+            Mutation::Reset { counts } => node.containers_mut().counter.reset(&counts, names),
+            Mutation::Increment { by } => node.containers_mut().counter.increment(stamp, by),
+            Mutation::Add { element, observed } => {
+                node.containers_mut().set.add(element, stamp, &observed, names);
+            }
+            Mutation::Remove { element, observed } => {
+                node.containers_mut().set.remove_element(&element, &observed, names);
+            }
+        });
+    }
+
+    /// Removes what `observed` names from this very path.
+    fn remove_own(&mut self, observed: &Observed, names: &Names) {
+        if observed.is_empty() {
+            return;
+        }
+        self.register.remove(observed, names);
+        if let Some(containers) = &mut self.containers {
+            containers.present.remove(observed, names);
+            containers.set.remove(observed, names);
+        }
+    }
+
+    /// Removes what `observed` names from this path and below it.
+    fn remove(&mut self, observed: &Observed, names: &Names) {
+        if observed.is_empty() {
+            return;
+        }
+        self.remove_own(observed, names);
+        if let Some(containers) = &mut self.containers {
+            containers.children.retain(|_, child| {
+                child.remove(observed, names);
+                !child.is_empty()
+            });
+        }
+        self.drop_empty_containers();
+    }
+}

@@ -1,0 +1,133 @@
+//! One transaction: all of its edits become one operation, or none leaves a trace.
+//!
+//! Each edit is resolved against the document with the earlier edits applied. So before a mutation is applied the
+//! journal keeps what it will change, at a cost in proportion to the change.
+
+use meshwork_base::Bytes;
+use meshwork_wire::OPERATION_BYTES_MAX;
+
+use crate::{
+    Config, Edit, EditError, Path, Stamp, Value,
+    counter::Counter,
+    message::{Mutation, Writer},
+    node::Node,
+    observed::Names,
+    register::Register,
+    resolve::resolve,
+    set::Set,
+    stamp::Stamps,
+};
+
+/// Applies `edits` to `root` as the operation `stamp`, and returns its body.
+pub(crate) fn transact(
+    root: &mut Node,
+    config: &Config,
+    stamp: Stamp,
+    edits: Vec<Edit>,
+) -> Result<Bytes, EditError> {
+    let mut transaction = Transaction::default();
+    let count = edits.len();
+    for (number, edit) in (1..).zip(edits) {
+        // All that can fail in the last edit fails before it is applied.
+        let may_be_undone = number < count;
+        if let Err(error) = transaction.edit(root, config, stamp, edit, may_be_undone) {
+            transaction.journal.roll_back(root);
+            return Err(error);
+        }
+    }
+    transaction.writer.finish(&transaction.names).map_err(|_| TOO_LARGE)
+}
+
+const TOO_LARGE: EditError = EditError::TooLarge { max: OPERATION_BYTES_MAX };
+
+#[derive(Default)]
+struct Transaction {
+    names: Names,
+    writer: Writer,
+    journal: Journal,
+}
+
+impl Transaction {
+    fn edit(
+        &mut self,
+        root: &mut Node,
+        config: &Config,
+        stamp: Stamp,
+        edit: Edit,
+        may_be_undone: bool,
+    ) -> Result<(), EditError> {
+        let (path, change) = edit.into_parts();
+        let plan = resolve(root, &path, change, &mut self.names, config)?;
+        let resets = plan.resets.into_iter().map(|(path, counts)| (path, Mutation::Reset { counts }));
+        let steps: Vec<_> = resets.chain(plan.mutation.map(|mutation| (path, mutation))).collect();
+        for (path, mutation) in &steps {
+            self.writer.write(path, mutation).map_err(|_| TOO_LARGE)?;
+            if self.writer.size(&self.names) > OPERATION_BYTES_MAX {
+                return Err(TOO_LARGE);
+            }
+        }
+        for (path, mutation) in steps {
+            if may_be_undone {
+                self.journal.record(root, &path, &mutation);
+            }
+            root.apply(&path, mutation, stamp, &self.names);
+        }
+        Ok(())
+    }
+}
+
+/// What mutations changed, oldest first.
+#[derive(Default)]
+struct Journal(Vec<(Path, Before)>);
+
+/// What was at a path.
+enum Before {
+    /// Everything.
+    Node(Option<Node>),
+    /// All but children and counter.
+    Own(Register, Stamps, Set),
+    Counter(Counter),
+    Element(Value, Option<Stamps>),
+}
+
+impl Journal {
+    fn record(&mut self, root: &Node, path: &Path, mutation: &Mutation) {
+        let node = root.at(path);
+        let before = match mutation {
+            Mutation::Set { .. } | Mutation::Assign { .. } | Mutation::Delete { .. } => {
+                Before::Node(node.cloned())
+            }
+            Mutation::MakeMap { .. } => {
+                let own = |node: &Node| {
+                    let containers = node.containers();
+                    Before::Own(node.register.clone(), containers.present.clone(), containers.set.clone())
+                };
+                node.map_or(Before::Node(None), own)
+            }
+            Mutation::Reset { .. } | Mutation::Increment { .. } => {
+                Before::Counter(node.map(|node| node.containers().counter.clone()).unwrap_or_default())
+            }
+            Mutation::Add { element, .. } | Mutation::Remove { element, .. } => {
+                let stamps = node.and_then(|node| node.containers().set.stamps(element));
+                Before::Element(element.clone(), stamps.cloned())
+            }
+        };
+        self.0.push((path.clone(), before));
+    }
+
+    fn roll_back(self, root: &mut Node) {
+        for (path, before) in self.0.into_iter().rev() {
+            root.change_at(&path, |node| match before {
+                Before::Node(before) => *node = before.unwrap_or_default(),
+                Before::Own(register, present, set) => {
+                    node.register = register;
+                    let containers = node.containers_mut();
+                    containers.present = present;
+                    containers.set = set;
+                }
+                Before::Counter(counter) => node.containers_mut().counter = counter,
+                Before::Element(element, stamps) => node.containers_mut().set.restore(element, stamps),
+            });
+        }
+    }
+}
