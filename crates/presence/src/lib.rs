@@ -1,1 +1,78 @@
 //! Who is here: heartbeats, failure detection, capabilities.
+//!
+//! Every session sends a numbered **heartbeat** over each of its links, and passes on what it heard of others since the
+//! last one. So a member lives as long as *somebody* hears it, whether or not it is linked with us:
+//!
+//! ```text
+//!   A ── heartbeat 7 ──► B ── heartbeat 4; of A: beat 7, 2 s ago ──► C        A and C have no link
+//! ```
+//!
+//! A rumour counts only if it names a higher beat than the one known, and it says how old that beat is. So the same beat
+//! cannot go in circles and keep a dead member alive: everybody gives a member up [`Config::stale_ms`] after it was last
+//! heard by anybody.
+//!
+//! # Invariants
+//!
+//! - What a member says over its own link stands over anything that others say of it. Until then its profile is marked
+//!   as [`hearsay`](Member::hearsay); its node is proven by the handshake, never by a rumour.
+//! - Whoever said goodbye is gone at once, for the unlinked too, and late rumours do not bring it back.
+//! - A link's end is not a member's end.
+//! - After a pause of its own process a machine gives everybody one more heartbeat before it calls them stale.
+//! - `Joined` or `Returned`, any number of `Changed`, then `Left`: every member's events come in this order.
+//!
+//! Heartbeats are not signed: a member that lies can make us believe, for a while, that somebody with whom we have no
+//! link is here or gone. Nothing but what people see depends on presence.
+//!
+//! ```
+//! use meshwork_base::{Machine, NodeId, SessionId, Timestamp, step};
+//! use meshwork_presence::{Capabilities, Config, Context, Effect, Event, Input, Presence};
+//!
+//! let session = |id| (SessionId([id; 16]), NodeId([id; 32]));
+//! let start = |id, name: &str| {
+//!     let (session, node) = session(id);
+//!     let capabilities = Capabilities::default().with("kind", "native").unwrap();
+//!     let context = Context { session, node, name: name.into(), capabilities };
+//!     Presence::new(Config::default(), context, Timestamp::default())
+//! };
+//! let (mut ada, mut bob) = (start(1, "Ada"), start(2, "Bob"));
+//! let now = Timestamp::default();
+//!
+//! // A new link gets a heartbeat at once.
+//! let mut sent = Vec::new();
+//! let (peer, node) = session(2);
+//! step(&mut ada, now, Some(Input::PeerUp { peer, node }), |effect| sent.push(effect));
+//! let (peer, node) = session(1);
+//! bob.handle(now, Input::PeerUp { peer, node });
+//! for effect in sent {
+//!     let Effect::Send { message, .. } = effect else { continue };
+//!     bob.handle(now, Input::Received { from: peer, message });
+//! }
+//! let joined = std::iter::from_fn(|| bob.poll_effect()).find_map(|effect| match effect {
+//!     Effect::Event(Event::Joined(member)) => Some(member.name),
+//!     _ => None,
+//! });
+//! assert_eq!(joined.as_deref(), Some("Ada"));
+//! assert_eq!(bob.members().len(), 1);
+//! ```
+
+mod capabilities;
+mod config;
+mod effect;
+mod error;
+mod input;
+mod links;
+mod machine;
+mod member;
+mod message;
+mod roster;
+
+pub use capabilities::{
+    CAPABILITIES_MAX, CAPABILITY_NAME_BYTES_MAX, CAPABILITY_VALUE_BYTES_MAX, Capabilities,
+};
+pub use config::Config;
+pub use effect::{Effect, Event};
+pub use error::PresenceError;
+pub use input::Input;
+pub use machine::{Context, Presence};
+pub use member::{Member, NAME_BYTES_MAX, Profile, STATUS_BYTES_MAX};
+pub use message::{Message, News, RUMOURS_MAX, Rumour};

@@ -1,0 +1,117 @@
+//! The links, and what was told over each.
+
+use std::collections::BTreeMap;
+
+use meshwork_base::{Monotonic, NodeId, SessionId};
+
+use crate::{
+    Message, News, Profile, Rumour,
+    message::split,
+    roster::{Entry, Farewell, Roster},
+};
+
+/// Every linked peer.
+#[derive(Default)]
+pub(crate) struct Links(BTreeMap<SessionId, Link>);
+
+struct Link {
+    node: NodeId,
+    /// It said goodbye: nothing that still comes counts.
+    left: bool,
+    /// The revision of our own profile that it has; 0 for none.
+    own_revision: u64,
+    /// Per session, the beat and the revision that it has from us.
+    told: BTreeMap<SessionId, (u64, u64)>,
+}
+
+impl Links {
+    pub(crate) fn add(&mut self, peer: SessionId, node: NodeId) {
+        self.0.insert(peer, Link { node, left: false, own_revision: 0, told: BTreeMap::new() });
+    }
+
+    pub(crate) fn remove(&mut self, peer: &SessionId) {
+        self.0.remove(peer);
+    }
+
+    pub(crate) fn contains(&self, peer: &SessionId) -> bool {
+        self.0.contains_key(peer)
+    }
+
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.0.keys().copied()
+    }
+
+    /// The node of a peer that has not said goodbye.
+    pub(crate) fn node(&self, peer: &SessionId) -> Option<NodeId> {
+        self.0.get(peer).filter(|link| !link.left).map(|link| link.node)
+    }
+
+    pub(crate) fn set_left(&mut self, peer: &SessionId) {
+        self.0.entry(*peer).and_modify(|link| link.left = true);
+    }
+
+    /// Should the session return, everybody is told of it as of somebody new.
+    pub(crate) fn forget(&mut self, session: &SessionId) {
+        for link in self.0.values_mut() {
+            link.told.remove(session);
+        }
+    }
+
+    /// A heartbeat for `peer`, with all that it was not told yet and `more`.
+    pub(crate) fn heartbeat(
+        &mut self,
+        now: Monotonic,
+        (own, beat, profile): (SessionId, u64, &Profile),
+        peer: SessionId,
+        roster: &Roster,
+        mut more: Vec<Rumour>,
+    ) -> Vec<Message> {
+        let Some(link) = self.0.get_mut(&peer) else { return Vec::new() };
+        let others = roster.alive().iter().filter(|(session, _)| **session != peer);
+        more.extend(others.filter_map(|(session, entry)| link.rumour(now, *session, peer, entry, roster)));
+        let unknown = std::mem::replace(&mut link.own_revision, profile.revision) != profile.revision;
+        let mut parts = split(more).into_iter();
+        let first = Message::Heartbeat {
+            session: own,
+            beat,
+            profile: unknown.then(|| profile.clone()),
+            rumours: parts.next().unwrap_or_default(),
+        };
+        std::iter::once(first).chain(parts.map(Message::Rumours)).collect()
+    }
+}
+
+impl Link {
+    /// What `peer` lacks about a session, if anything.
+    fn rumour(
+        &mut self,
+        now: Monotonic,
+        session: SessionId,
+        peer: SessionId,
+        entry: &Entry,
+        roster: &Roster,
+    ) -> Option<Rumour> {
+        let silence = entry.heard.silence(now);
+        // Whoever told us of the beat has it, and the profile that goes with it.
+        if entry.teller == peer || silence >= roster.allowance(&entry.profile) {
+            return None;
+        }
+        let (beat, revision) = (entry.beat, entry.profile.revision);
+        let told = self.told.insert(session, (beat, revision));
+        if told == Some((beat, revision)) {
+            return None;
+        }
+        let unknown = told.is_none_or(|(_, told)| told != revision);
+        let profile = unknown.then(|| (entry.node, entry.profile.clone()));
+        let age_ms = u64::try_from(silence.as_millis()).unwrap_or(u64::MAX);
+        Some(Rumour { session, beat, news: News::Alive { age_ms, profile } })
+    }
+}
+
+/// The goodbyes that were heard, for a peer that may have missed them.
+pub(crate) fn farewells(roster: &Roster) -> Vec<Rumour> {
+    let farewells = roster.gone().iter().filter(|(_, gone)| gone.how != Farewell::Silent);
+    farewells
+        .map(|(session, gone)| Rumour { session: *session, beat: gone.entry.beat, news: News::Left })
+        .collect()
+}

@@ -1,0 +1,382 @@
+//! The machine.
+
+use std::{collections::VecDeque, time::Duration};
+
+use meshwork_base::{Deadline, Machine, Monotonic, NodeId, SessionId, Timestamp};
+
+use crate::{
+    Capabilities, Config, Effect, Event, Input, Member, Message, NAME_BYTES_MAX, News, Profile, Rumour,
+    STATUS_BYTES_MAX,
+    links::{Links, farewells},
+    member::fit,
+    roster::{Entry, Farewell, Heard, Roster},
+};
+
+/// What presence is told once.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// This session.
+    pub session: SessionId,
+    /// Its node.
+    pub node: NodeId,
+    /// What it is called; cut at [`NAME_BYTES_MAX`], control characters left out.
+    pub name: String,
+    /// What it can do.
+    pub capabilities: Capabilities,
+}
+
+/// Who is here. See the [crate](crate).
+pub struct Presence {
+    config: Config,
+    session: SessionId,
+    node: NodeId,
+    profile: Profile,
+    /// The number of the last own heartbeat. Starts at the wall clock: a host that starts again under the same session
+    /// is not taken for older.
+    beat: u64,
+    /// None after the goodbye.
+    next_beat: Option<Monotonic>,
+    links: Links,
+    roster: Roster,
+    effects: VecDeque<Effect>,
+}
+
+impl Presence {
+    /// A session that is alone.
+    pub fn new(config: Config, context: Context, now: Timestamp) -> Self {
+        let Context { session, node, name, capabilities } = context;
+        let name = fit(&name, NAME_BYTES_MAX);
+        Self {
+            session,
+            node,
+            profile: Profile { revision: 1, name, status: String::new(), capabilities, away: false },
+            beat: now.wall_ms,
+            next_beat: Some(now.monotonic + Duration::from_millis(config.heartbeat_ms)),
+            links: Links::default(),
+            roster: Roster::new(config.clone()),
+            config,
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// Everybody else who is here, in order of session.
+    pub fn members(&self) -> Vec<Member> {
+        self.roster.alive().iter().map(|(session, entry)| self.show(*session, entry)).collect()
+    }
+
+    /// Somebody who is here, this session included.
+    pub fn member(&self, session: &SessionId) -> Option<Member> {
+        if *session == self.session {
+            return Some(self.own());
+        }
+        self.roster.alive().get(session).map(|entry| self.show(*session, entry))
+    }
+
+    /// This session as the others see it.
+    pub fn own(&self) -> Member {
+        let Profile { name, status, capabilities, away, .. } = self.profile.clone();
+        let (session, node) = (self.session, self.node);
+        Member { session, node, name, status, capabilities, away, linked: false, hearsay: false }
+    }
+
+    fn show(&self, session: SessionId, entry: &Entry) -> Member {
+        entry.member(session, self.links.contains(&session))
+    }
+
+    fn heartbeat(&self) -> Duration {
+        Duration::from_millis(self.config.heartbeat_ms)
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.effects.push_back(Effect::Event(event));
+    }
+
+    fn send(&mut self, to: SessionId, message: Message) {
+        self.effects.push_back(Effect::Send { to, message });
+    }
+
+    // What we say.
+
+    fn set_profile(&mut self, now: Timestamp, change: impl FnOnce(&mut Profile)) {
+        let before = self.profile.clone();
+        change(&mut self.profile);
+        if self.profile != before {
+            self.profile.revision += 1;
+            self.beat_all(now);
+        }
+    }
+
+    fn beat_all(&mut self, now: Timestamp) {
+        if self.next_beat.is_none() {
+            return;
+        }
+        self.beat = self.beat.saturating_add(1);
+        self.next_beat = Some(now.monotonic + self.heartbeat());
+        for peer in self.links.sessions().collect::<Vec<_>>() {
+            self.beat_one(now, peer, Vec::new());
+        }
+    }
+
+    fn beat_one(&mut self, now: Timestamp, peer: SessionId, more: Vec<Rumour>) {
+        let own = (self.session, self.beat, &self.profile);
+        let messages = self.links.heartbeat(now.monotonic, own, peer, &self.roster, more);
+        messages.into_iter().for_each(|message| self.send(peer, message));
+    }
+
+    fn leave(&mut self) {
+        if self.next_beat.take().is_none() {
+            return;
+        }
+        self.beat = self.beat.saturating_add(1);
+        for peer in self.links.sessions().collect::<Vec<_>>() {
+            self.send(peer, Message::Leave { beat: self.beat });
+        }
+    }
+
+    // What we hear.
+
+    fn add_peer(&mut self, now: Timestamp, peer: SessionId, node: NodeId) {
+        self.links.add(peer, node);
+        if self.next_beat.is_some() {
+            let farewells = farewells(&self.roster);
+            self.beat_one(now, peer, farewells);
+        }
+    }
+
+    fn remove_peer(&mut self, now: Timestamp, peer: SessionId, left: bool) {
+        self.links.remove(&peer);
+        if left && let Some(entry) = self.roster.get_mut(&peer) {
+            // Its goodbye did not reach us in words, so its last heartbeat may not have either.
+            entry.beat = entry.beat.saturating_add(1);
+            self.gone(now, peer, Farewell::Said, peer);
+        }
+    }
+
+    fn receive(&mut self, now: Timestamp, from: SessionId, message: Message) {
+        let Some(node) = self.links.node(&from) else { return };
+        if let Err(error) = message.check(from) {
+            self.effects.push_back(Effect::Misbehaved { peer: from, reason: error.to_string() });
+            return;
+        }
+        match message {
+            Message::Heartbeat { beat, profile, rumours, .. } => {
+                self.hear(now, from, node, beat, profile);
+                rumours.into_iter().for_each(|rumour| self.hear_of(now, from, rumour));
+            }
+            Message::Rumours(rumours) => {
+                rumours.into_iter().for_each(|rumour| self.hear_of(now, from, rumour))
+            }
+            Message::Leave { beat } => {
+                self.links.set_left(&from);
+                if let Some(entry) = self.roster.get_mut(&from) {
+                    entry.beat = entry.beat.max(beat);
+                    self.gone(now, from, Farewell::Said, from);
+                } else if let Some(gone) = self.roster.gone_mut(&from) {
+                    gone.said(Farewell::Said, beat);
+                }
+            }
+        }
+    }
+
+    /// A heartbeat over the session's own link: what it says stands over all rumours.
+    fn hear(&mut self, now: Timestamp, from: SessionId, node: NodeId, beat: u64, profile: Option<Profile>) {
+        let heard = Heard { at: now.monotonic, age: Duration::ZERO };
+        if let Some(entry) = self.roster.get_mut(&from) {
+            (entry.node, entry.beat) = (node, beat);
+            (entry.heard, entry.teller) = (heard, from);
+            let Some(profile) = profile else { return };
+            let changed = !profile.looks_like(&entry.profile);
+            (entry.profile, entry.hearsay) = (profile, false);
+            if changed {
+                self.changed(from);
+            }
+            return;
+        }
+        let known =
+            self.roster.gone().get(&from).map(|gone| (gone.entry.profile.clone(), gone.entry.hearsay));
+        let Some((profile, hearsay)) = profile.map(|profile| (profile, false)).or(known) else { return };
+        if self.roster.is_full() && !self.displace(now) {
+            tracing::warn!(session = %from, "a session is left out: `members_max` members are linked");
+            return;
+        }
+        self.arrived(from, Entry { node, profile, hearsay, beat, heard, teller: from });
+    }
+
+    fn hear_of(&mut self, now: Timestamp, teller: SessionId, rumour: Rumour) {
+        let Rumour { session, beat, news } = rumour;
+        if session == self.session || session == teller {
+            return;
+        }
+        match news {
+            News::Left => self.hear_of_farewell(now, teller, session, beat),
+            News::Alive { age_ms, profile } => {
+                let heard = Heard { at: now.monotonic, age: Duration::from_millis(age_ms) };
+                if self.roster.alive().contains_key(&session) {
+                    self.hear_of_known(now, teller, session, (beat, heard), profile);
+                } else {
+                    self.hear_of_new(teller, session, (beat, heard), profile);
+                }
+            }
+        }
+    }
+
+    fn hear_of_farewell(&mut self, now: Timestamp, teller: SessionId, session: SessionId, beat: u64) {
+        if let Some(gone) = self.roster.gone_mut(&session) {
+            gone.said(Farewell::Told, beat);
+        }
+        // Whoever is linked with us will say so itself.
+        if self.links.node(&session).is_some() {
+            return;
+        }
+        if let Some(entry) = self.roster.get_mut(&session).filter(|entry| entry.beat <= beat) {
+            entry.beat = beat;
+            self.gone(now, session, Farewell::Told, teller);
+        }
+    }
+
+    fn hear_of_known(
+        &mut self,
+        now: Timestamp,
+        teller: SessionId,
+        session: SessionId,
+        (beat, heard): (u64, Heard),
+        profile: Option<(NodeId, Profile)>,
+    ) {
+        let linked = self.links.node(&session).is_some();
+        let Some(entry) = self.roster.get_mut(&session) else { return };
+        if beat > entry.beat {
+            (entry.beat, entry.teller) = (beat, teller);
+            if heard.age < entry.heard.silence(now.monotonic) {
+                entry.heard = heard;
+            }
+        }
+        let newer = |(node, profile): &(NodeId, Profile)| {
+            !linked && profile.revision > entry.profile.revision && *node == entry.node
+        };
+        let Some((_, profile)) = profile.filter(newer) else { return };
+        let changed = !profile.looks_like(&entry.profile);
+        (entry.profile, entry.hearsay) = (profile, true);
+        if changed {
+            self.changed(session);
+        }
+    }
+
+    fn hear_of_new(
+        &mut self,
+        teller: SessionId,
+        session: SessionId,
+        (beat, heard): (u64, Heard),
+        profile: Option<(NodeId, Profile)>,
+    ) {
+        let entry = match (self.roster.gone().get(&session), profile) {
+            (Some(gone), _) if gone.how == Farewell::Said || beat <= gone.entry.beat => return,
+            (Some(gone), profile) => {
+                let newer = profile.filter(|(node, profile)| {
+                    *node == gone.entry.node && profile.revision > gone.entry.profile.revision
+                });
+                let mut entry = Entry { beat, heard, teller, ..gone.entry.clone() };
+                newer.into_iter().for_each(|(_, profile)| (entry.profile, entry.hearsay) = (profile, true));
+                entry
+            }
+            (None, None) => return,
+            (None, Some((node, profile))) => Entry { node, profile, hearsay: true, beat, heard, teller },
+        };
+        if heard.age >= self.roster.allowance(&entry.profile) {
+            return;
+        }
+        if self.roster.is_full() {
+            tracing::warn!(%session, "a session known from rumours is left out: `members_max` members are here");
+            return;
+        }
+        self.arrived(session, entry);
+    }
+
+    // What becomes of the members.
+
+    fn arrived(&mut self, session: SessionId, entry: Entry) {
+        let member = self.show(session, &entry);
+        let returned = self.roster.gone().contains_key(&session);
+        self.roster.insert(session, entry);
+        self.emit(if returned { Event::Returned(member) } else { Event::Joined(member) });
+    }
+
+    fn changed(&mut self, session: SessionId) {
+        let member = self.member(&session);
+        member.into_iter().for_each(|member| self.emit(Event::Changed(member)));
+    }
+
+    /// Takes a session out, and passes its goodbye on to all but itself and `teller`.
+    fn gone(&mut self, now: Timestamp, session: SessionId, how: Farewell, teller: SessionId) {
+        let linked = self.links.contains(&session);
+        let Some(entry) = self.roster.remove(now.monotonic, &session, how) else { return };
+        let (member, beat) = (entry.member(session, linked), entry.beat);
+        self.links.forget(&session);
+        let gracefully = how != Farewell::Silent;
+        self.emit(Event::Left { member, gracefully });
+        if gracefully && self.next_beat.is_some() {
+            let told = self.links.sessions().filter(|peer| *peer != session && *peer != teller);
+            for peer in told.collect::<Vec<_>>() {
+                self.send(peer, Message::Rumours(vec![Rumour { session, beat, news: News::Left }]));
+            }
+        }
+    }
+
+    /// Gives up the unlinked member heard longest ago.
+    fn displace(&mut self, now: Timestamp) -> bool {
+        let unlinked = self.roster.alive().iter().filter(|(session, _)| !self.links.contains(session));
+        let longest = unlinked.max_by_key(|(_, entry)| entry.heard.silence(now.monotonic));
+        let Some(session) = longest.map(|(session, _)| *session) else { return false };
+        self.gone(now, session, Farewell::Silent, session);
+        true
+    }
+
+    /// A timer that fires much too late means that this process stood still, not that everybody else fell silent:
+    /// what they sent meanwhile may still wait to be read.
+    fn notice_pause(&mut self, now: Timestamp) {
+        let heartbeat = self.heartbeat();
+        if self.next_beat.is_some_and(|due| now.monotonic > due + heartbeat) {
+            // One heartbeat, and half of another for its way here.
+            self.roster.spare(now.monotonic + heartbeat + heartbeat / 2);
+        }
+    }
+}
+
+impl Machine for Presence {
+    type Input = Input;
+    type Effect = Effect;
+
+    fn handle(&mut self, now: Timestamp, input: Input) {
+        self.notice_pause(now);
+        match input {
+            Input::PeerUp { peer, node } => self.add_peer(now, peer, node),
+            Input::PeerDown { peer, left } => self.remove_peer(now, peer, left),
+            Input::Received { from, message } => self.receive(now, from, message),
+            Input::SetStatus(status) => {
+                self.set_profile(now, |profile| profile.status = fit(&status, STATUS_BYTES_MAX));
+            }
+            Input::SetAway(away) => self.set_profile(now, |profile| profile.away = away),
+            Input::Leave => self.leave(),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) {
+        self.notice_pause(now);
+        for session in self.roster.stale(now.monotonic) {
+            self.gone(now, session, Farewell::Silent, session);
+        }
+        if self.next_beat.is_some_and(|at| Deadline { at, why: "heartbeat" }.is_due(now)) {
+            self.roster.forget(now.monotonic);
+            self.beat_all(now);
+        }
+    }
+
+    fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        let beat = self.next_beat.map(|at| Deadline { at, why: "heartbeat" });
+        let stale = self.roster.next_stale().map(|at| Deadline { at, why: "a member becomes stale" });
+        Deadline::earliest(beat, stale)
+    }
+}

@@ -1,0 +1,147 @@
+//! Who is here, who was, and when each was last heard.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use meshwork_base::{Monotonic, NodeId, SessionId};
+
+use crate::{Config, Member, Profile};
+
+/// A session that is here.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub(crate) node: NodeId,
+    pub(crate) profile: Profile,
+    /// The profile was told by others.
+    pub(crate) hearsay: bool,
+    pub(crate) beat: u64,
+    pub(crate) heard: Heard,
+    /// Who brought the beat; the session itself when its own link did.
+    pub(crate) teller: SessionId,
+}
+
+/// When a beat was made: `age` before `at`. (A clock that started later than that cannot name the moment itself.)
+#[derive(Clone, Copy)]
+pub(crate) struct Heard {
+    pub(crate) at: Monotonic,
+    pub(crate) age: Duration,
+}
+
+impl Heard {
+    pub(crate) fn silence(&self, now: Monotonic) -> Duration {
+        self.age.saturating_add(now.since(self.at))
+    }
+}
+
+impl Gone {
+    /// Takes note of a goodbye that was heard of afterwards.
+    pub(crate) fn said(&mut self, how: Farewell, beat: u64) {
+        self.how = self.how.max(how);
+        self.entry.beat = self.entry.beat.max(beat);
+    }
+}
+
+impl Entry {
+    pub(crate) fn member(&self, session: SessionId, linked: bool) -> Member {
+        let Profile { name, status, capabilities, away, .. } = self.profile.clone();
+        Member { session, node: self.node, name, status, capabilities, away, linked, hearsay: self.hearsay }
+    }
+}
+
+/// A session that was here.
+pub(crate) struct Gone {
+    pub(crate) entry: Entry,
+    since: Monotonic,
+    /// How it went.
+    pub(crate) how: Farewell,
+}
+
+/// How a session went; the later ones weigh more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Farewell {
+    /// Nobody heard of it for too long.
+    Silent,
+    /// Others heard its goodbye: a higher beat proves them wrong.
+    Told,
+    /// It said goodbye to us: only a new link brings it back.
+    Said,
+}
+
+/// Invariant: no session is in both maps, and neither is longer than `members_max`.
+pub(crate) struct Roster {
+    config: Config,
+    alive: BTreeMap<SessionId, Entry>,
+    gone: BTreeMap<SessionId, Gone>,
+    /// Nobody is stale before this.
+    grace: Monotonic,
+}
+
+impl Roster {
+    pub(crate) fn new(config: Config) -> Self {
+        Self { config, alive: BTreeMap::new(), gone: BTreeMap::new(), grace: Monotonic(0) }
+    }
+
+    pub(crate) fn alive(&self) -> &BTreeMap<SessionId, Entry> {
+        &self.alive
+    }
+
+    pub(crate) fn get_mut(&mut self, session: &SessionId) -> Option<&mut Entry> {
+        self.alive.get_mut(session)
+    }
+
+    pub(crate) fn gone(&self) -> &BTreeMap<SessionId, Gone> {
+        &self.gone
+    }
+
+    pub(crate) fn gone_mut(&mut self, session: &SessionId) -> Option<&mut Gone> {
+        self.gone.get_mut(session)
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.alive.len() >= self.config.members_max
+    }
+
+    pub(crate) fn insert(&mut self, session: SessionId, entry: Entry) {
+        self.gone.remove(&session);
+        self.alive.insert(session, entry);
+    }
+
+    /// Moves a session to those who are gone.
+    pub(crate) fn remove(&mut self, now: Monotonic, session: &SessionId, how: Farewell) -> Option<&Entry> {
+        let entry = self.alive.remove(session)?;
+        if self.gone.len() >= self.config.members_max {
+            let oldest = self.gone.iter().min_by_key(|(_, gone)| gone.since).map(|(session, _)| *session);
+            oldest.map(|session| self.gone.remove(&session));
+        }
+        Some(&self.gone.entry(*session).insert_entry(Gone { entry, since: now, how }).into_mut().entry)
+    }
+
+    /// Forgets those who went long ago.
+    pub(crate) fn forget(&mut self, now: Monotonic) {
+        let remembered = Duration::from_millis(self.config.gone_ms);
+        self.gone.retain(|_, gone| now.since(gone.since) < remembered);
+    }
+
+    /// Lets nobody become stale before `until`.
+    pub(crate) fn spare(&mut self, until: Monotonic) {
+        self.grace = until;
+    }
+
+    pub(crate) fn allowance(&self, profile: &Profile) -> Duration {
+        Duration::from_millis(if profile.away { self.config.away_stale_ms } else { self.config.stale_ms })
+    }
+
+    fn stale_at(&self, entry: &Entry) -> Monotonic {
+        let left = self.allowance(&entry.profile).saturating_sub(entry.heard.age);
+        (entry.heard.at + left).max(self.grace)
+    }
+
+    /// When the next one becomes stale.
+    pub(crate) fn next_stale(&self) -> Option<Monotonic> {
+        self.alive.values().map(|entry| self.stale_at(entry)).min()
+    }
+
+    pub(crate) fn stale(&self, now: Monotonic) -> Vec<SessionId> {
+        let stale = self.alive.iter().filter(|(_, entry)| self.stale_at(entry) <= now);
+        stale.map(|(session, _)| *session).collect()
+    }
+}
