@@ -1,0 +1,268 @@
+//! A store on disk.
+
+use std::{
+    io,
+    ops::Bound,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use meshwork_base::{Bytes, Row, Table};
+use redb::{
+    Builder, Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend,
+    TableDefinition, TableError, TableHandle, WriteTransaction,
+};
+
+use crate::{Config, Folder, Medium, Stats, StorageError, Store, failure::Failure, store::TABLES};
+
+/// The format that this program reads and writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Says that the file is ours, and which format it has.
+const FORMAT: TableDefinition<&str, u32> = TableDefinition::new("meshwork format");
+const FORMAT_KEY: &str = "version";
+
+/// No file is larger before the first commit to it.
+const UNBORN_BYTES_MAX: u64 = 16 << 20;
+/// redb's header: what comes after it was committed.
+const HEADER_BYTES: usize = 4096;
+/// How redb's files begin.
+const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+
+/// Keeps rows in a file of redb's, one table of it for each [`Table`].
+///
+/// A commit is one flush: redb checks the pages of the last commit by their checksums when it finds that the file was
+/// not closed, and goes back to the one before if they did not all arrive.
+///
+/// redb wants a file opened again after any failure to read or write. The next commit does so, therefore a store that
+/// failed is used on as if nothing had happened.
+#[derive(Debug)]
+pub struct RedbStore<M: Medium = Folder> {
+    medium: M,
+    cache_bytes: usize,
+    /// `None` after a failure.
+    database: Option<Database>,
+    rows: u64,
+}
+
+impl RedbStore {
+    /// Opens the store in `folder`, or makes both.
+    pub fn open(folder: &Path) -> Result<Self, StorageError> {
+        Self::with_config(folder, &Config::default())
+    }
+
+    /// As [`open`](Self::open), with settings.
+    pub fn with_config(folder: &Path, config: &Config) -> Result<Self, StorageError> {
+        RedbStore::on(Folder::new(folder), config)
+    }
+}
+
+impl<M: Medium> RedbStore<M> {
+    /// Opens the store on `medium`, or makes it there.
+    pub fn on(medium: M, config: &Config) -> Result<Self, StorageError> {
+        let mut store = Self { medium, cache_bytes: config.cache_bytes, database: None, rows: 0 };
+        match store.open_database() {
+            Ok(_) => Ok(store),
+            Err(failure) => Err(failure.at(store.medium.path())),
+        }
+    }
+
+    fn open_database(&mut self) -> Result<&Database, Failure> {
+        if self.database.is_none() {
+            let opened = self.open_or_clear()?;
+            // Kept even if it turns out to be of no use, so that it is closed with care.
+            let database = self.database.insert(opened);
+            self.rows = check_format(database)?;
+            self.medium.created()?;
+        }
+        self.database.as_ref().ok_or_else(|| Failure::Io(io::Error::other("the store is closed")))
+    }
+
+    /// A crash while the file is being made leaves one that redb takes for another program's. Nothing was ever
+    /// committed to it, so it is made again.
+    fn open_or_clear(&self) -> Result<Database, Failure> {
+        match self.open_redb() {
+            Err(Failure::Foreign) if clear_if_unborn(&self.medium.open()?)? => self.open_redb(),
+            result => result,
+        }
+    }
+
+    /// redb writes when it is closed, and may find the damage only then.
+    fn close_database(&mut self) {
+        let database = self.database.take();
+        let closing = contained(|| {
+            drop(database);
+            Ok(())
+        });
+        if let Err(failure) = closing {
+            tracing::error!(?failure, path = %self.medium.path().display(), "closing the store failed");
+        }
+    }
+
+    fn open_redb(&self) -> Result<Database, Failure> {
+        let backend = self.medium.open()?;
+        // redb panics on some kinds of damage.
+        contained(|| Ok(Builder::new().set_cache_size(self.cache_bytes).create_with_backend(backend)?))
+    }
+}
+
+impl<M: Medium> Drop for RedbStore<M> {
+    fn drop(&mut self) {
+        self.close_database();
+    }
+}
+
+impl<M: Medium> Store for RedbStore<M> {
+    fn visit(&self, row: &mut dyn FnMut(Row)) -> Result<(), StorageError> {
+        let Some(database) = &self.database else {
+            let failure = Failure::Io(io::Error::other("the last commit failed and was not repeated"));
+            return Err(failure.at(self.medium.path()));
+        };
+        contained(|| visit(database, row)).map_err(|failure| failure.at(self.medium.path()))
+    }
+
+    fn commit(&mut self, rows: &[Row]) -> Result<(), StorageError> {
+        let result = self.open_database().and_then(|database| contained(|| commit(database, rows)));
+        match result {
+            Ok(rows) => {
+                self.rows = rows;
+                Ok(())
+            }
+            Err(failure) => {
+                self.close_database();
+                Err(failure.at(self.medium.path()))
+            }
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        Stats { rows: self.rows, bytes: self.medium.bytes().unwrap_or(0) }
+    }
+
+    fn durable(&self) -> bool {
+        true
+    }
+}
+
+fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+    TableDefinition::new(match table {
+        Table::Blocks => "blocks",
+        Table::Meta => "meta",
+        Table::Proofs => "proofs",
+    })
+}
+
+/// Turns a panic over damaged data into an error.
+fn contained<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(Failure::Corrupt(text.unwrap_or("it makes no sense").into()))
+    })
+}
+
+/// Checks that the file is ours and of our format; makes it so if it is new. Returns the number of rows.
+fn check_format(database: &Database) -> Result<u64, Failure> {
+    contained(|| {
+        let transaction = database.begin_write()?;
+        let tables: Vec<_> = transaction.list_tables()?.map(|table| table.name().to_string()).collect();
+        if tables.is_empty() && transaction.list_multimap_tables()?.next().is_none() {
+            return make_format(transaction);
+        }
+        if !tables.iter().any(|table| table == FORMAT.name()) {
+            return Err(Failure::Foreign);
+        }
+        let found = {
+            let format = transaction.open_table(FORMAT).map_err(foreign)?;
+            format.get(FORMAT_KEY)?.map(|version| version.value())
+        };
+        match found {
+            Some(FORMAT_VERSION) => {
+                let rows = count(&transaction)?;
+                transaction.abort()?;
+                Ok(rows)
+            }
+            Some(other) => Err(Failure::Version(other)),
+            None => Err(Failure::Foreign),
+        }
+    })
+}
+
+fn make_format(transaction: WriteTransaction) -> Result<u64, Failure> {
+    transaction.open_table(FORMAT)?.insert(FORMAT_KEY, FORMAT_VERSION)?;
+    let rows = count(&transaction)?;
+    transaction.commit()?;
+    Ok(rows)
+}
+
+/// A table of our name that holds something else.
+fn foreign(error: TableError) -> Failure {
+    match error {
+        TableError::Storage(error) => error.into(),
+        _ => Failure::Foreign,
+    }
+}
+
+fn count(transaction: &WriteTransaction) -> Result<u64, Failure> {
+    TABLES.iter().try_fold(0, |rows, table| Ok(rows + transaction.open_table(definition(*table))?.len()?))
+}
+
+fn visit(database: &Database, row: &mut dyn FnMut(Row)) -> Result<(), Failure> {
+    let transaction = database.begin_read()?;
+    for table in TABLES {
+        for entry in transaction.open_table(definition(table))?.iter()? {
+            let (key, value) = entry?;
+            row(Row::put(table, Bytes::copy_from_slice(key.value()), Bytes::copy_from_slice(value.value())));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the number of rows there are now.
+fn commit(database: &Database, rows: &[Row]) -> Result<u64, Failure> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate).map_err(io::Error::other)?;
+    for table in TABLES {
+        let mut open = transaction.open_table(definition(table))?;
+        for row in rows.iter().filter(|row| row.table == table) {
+            match &row.value {
+                Some(value) => _ = open.insert(row.key.as_ref(), value.as_ref())?,
+                None => _ = open.remove(row.key.as_ref())?,
+            }
+        }
+    }
+    let count = count(&transaction)?;
+    transaction.commit()?;
+    Ok(count)
+}
+
+/// Whether nothing was ever committed; if so, makes the file empty. Only ever a file that begins like redb's, or with
+/// zeros, and holds nothing but zeros after the header.
+fn clear_if_unborn(backend: &impl StorageBackend) -> Result<bool, Failure> {
+    let everything = (Bound::Unbounded, Bound::Unbounded);
+    let unborn = match backend.try_lock_range(everything.0, everything.1) {
+        Ok(false) => return Err(Failure::InUse),
+        Err(redb::BackendError::Io(error)) => Err(error),
+        Ok(true) | Err(_) => is_unborn(backend),
+    };
+    let cleared = unborn.and_then(|unborn| {
+        if unborn {
+            backend.set_len(0)?;
+        }
+        Ok(unborn)
+    });
+    backend.close()?;
+    Ok(cleared?)
+}
+
+fn is_unborn(backend: &impl StorageBackend) -> io::Result<bool> {
+    let length = backend.len()?;
+    if length > UNBORN_BYTES_MAX {
+        return Ok(false);
+    }
+    let mut bytes = vec![0; length as usize];
+    backend.read(0, &mut bytes)?;
+    let written = bytes.iter().zip(MAGIC).take_while(|(byte, magic)| byte == magic).count();
+    let begins_like_ours = bytes.iter().take(MAGIC.len()).skip(written).all(|byte| *byte == 0);
+    Ok(begins_like_ours && bytes.iter().skip(HEADER_BYTES).all(|byte| *byte == 0))
+}
