@@ -2,6 +2,7 @@
 //!
 //! The test runs itself as the process that writes, acknowledges on its standard output, and is killed.
 #![cfg(feature = "native")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::BTreeMap,

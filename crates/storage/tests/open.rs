@@ -1,5 +1,6 @@
 //! A store that cannot be used is refused with a reason, and left as it is.
 #![cfg(feature = "native")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 

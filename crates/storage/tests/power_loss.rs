@@ -1,6 +1,7 @@
 //! The power fails at any moment, and what was not flushed survives in any part: what was committed is there, and
 //! nothing is there by half.
 #![cfg(feature = "native")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 

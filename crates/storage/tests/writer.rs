@@ -1,5 +1,6 @@
 //! The writer commits together, answers in order, and loses nothing when the disk fails.
 #![cfg(feature = "native")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 
