@@ -288,7 +288,14 @@ fn a_seat_and_what_waits_for_it_lapse() {
 
 #[test]
 fn a_signal_older_than_its_time_is_not_delivered() {
-    let mut rig = Rig::new(HubConfig { reconnect_ms: 60_000, signal_ttl_ms: 30_000, ..HubConfig::default() });
+    // A sweep too rare to be what expires it.
+    let config = HubConfig {
+        reconnect_ms: 60_000,
+        sweep_ms: 50_000,
+        heartbeat_timeout_ms: 90_000,
+        ..HubConfig::default()
+    };
+    let mut rig = Rig::new(config);
     rig.join(1);
     rig.join(2);
     rig.disconnect(2);

@@ -179,15 +179,20 @@ async fn violations_are_named_and_end_the_connection() {
 }
 
 #[actix_web::test]
-async fn a_client_that_does_not_read_is_closed_and_the_others_go_on() {
-    let config = HubConfig {
-        outgoing_messages_max: 16,
-        write_timeout_ms: 100,
-        messages_per_second: 100_000,
-        messages_burst_max: 1_000_000,
-        reconnect_ms: 0,
-        ..HubConfig::default()
-    };
+async fn a_client_whose_queue_is_full_is_closed_and_the_others_go_on() {
+    do_not_read(HubConfig { outgoing_messages_max: 16, write_timeout_ms: 600_000, ..HubConfig::default() })
+        .await;
+}
+
+#[actix_web::test]
+async fn a_client_to_whom_writing_takes_too_long_is_closed_and_the_others_go_on() {
+    do_not_read(HubConfig { outgoing_messages_max: 65_536, write_timeout_ms: 100, ..HubConfig::default() })
+        .await;
+}
+
+async fn do_not_read(config: HubConfig) {
+    let config =
+        HubConfig { messages_per_second: 100_000, messages_burst_max: 1_000_000, reconnect_ms: 0, ..config };
     let hub = start(config);
     let (mut ada, _) = Client::join(&hub, 1, None).await;
     let (bob, _) = Client::join(&hub, 2, None).await;
