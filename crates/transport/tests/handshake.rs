@@ -5,9 +5,12 @@ mod support;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use meshwork_base::{NodeId, SpaceId};
+use meshwork_base::{NodeId, ReplicaId, SpaceId};
 use meshwork_identity::{KeyedHash, SpaceSecret};
-use meshwork_transport::{Config, Context, Input, MemoryNetwork, Message};
+use meshwork_transport::{
+    Config, ConnectionEvent, Context, Fingerprints, Hello, Input, LINK_VERSION, LinkId, MemoryNetwork,
+    Message,
+};
 use meshwork_wire::{Channel, Protocol, encode};
 use support::*;
 
@@ -139,28 +142,37 @@ fn another_link_version_is_named() {
 
 #[test]
 fn a_proof_of_an_earlier_connection_is_refused() {
-    // Record what session 2 proves to session 1 …
-    let recorded = Arc::new(Mutex::new(Vec::<Bytes>::new()));
-    let recorder = recorded.clone();
-    let mut network = network(2);
-    network.tamper_frames(session(2), session(1), move |_, frame| {
-        recorder.lock().unwrap().push(frame.clone());
-        vec![frame]
-    });
-    network.introduce(session(1), session(2));
-    network.advance(ms(500));
-    assert_eq!(ups(&network.take(session(1))), [2]);
-    let mut old = recorded.lock().unwrap().clone();
-    old.truncate(2);
+    // The certificates are the same on both connections, so that only the nonces tell them apart.
+    let theirs = || Fingerprints { local: "sha-256 cc:dd".into(), remote: "sha-256 aa:bb".into() };
+    let received =
+        |frame: Bytes| event(LinkId(1), ConnectionEvent::Received { channel: Channel::Control, frame });
+    let mut two = transport(2);
+    run(&mut two, at(0), offer(1, 2));
+    run(&mut two, at(1), event(LinkId(1), ConnectionEvent::Described("sdp".into())));
+    let hello = frames_of(&run(&mut two, at(2), event(LinkId(1), ConnectionEvent::Opened(theirs()))));
 
-    // … and replay it on the next connection, Hello and all, with the same certificates.
-    network.substitute_certificate(session(1), session(2), "memory 02020202020202020202020202020202 1");
-    let mut replay = old.into_iter();
-    network.tamper_frames(session(2), session(1), move |_, _| replay.next().into_iter().collect());
-    network.disconnect(session(1), session(2));
-    network.advance(ms(1_000));
-    let effects = network.take(session(1));
-    assert_eq!(ups(&effects), Vec::<u8>::new());
+    let mut one = transport(1);
+    run(&mut one, at(0), found(2));
+    run(&mut one, at(1), answer(2, 2));
+    let first = frames_of(&run(&mut one, at(2), event(LinkId(1), ConnectionEvent::Opened(fingerprints()))));
+    let proof = frames_of(&run(&mut two, at(3), received(first[0].clone())));
+    run(&mut one, at(3), received(hello[0].clone()));
+    assert_eq!(
+        misbehaviour(&run(&mut one, at(4), received(proof[0].clone()))),
+        [],
+        "it holds the first time"
+    );
+
+    // Another connection of session 1, on which the other side says the very same again.
+    run(&mut one, at(5), event(LinkId(1), ConnectionEvent::Closed { reason: "gone".into() }));
+    let (now, _) = wait(&mut one);
+    run(&mut one, now, answer(2, 4));
+    run(&mut one, now, event(LinkId(2), ConnectionEvent::Opened(fingerprints())));
+    let again = |frame: &Bytes| {
+        event(LinkId(2), ConnectionEvent::Received { channel: Channel::Control, frame: frame.clone() })
+    };
+    run(&mut one, now, again(&hello[0]));
+    let effects = run(&mut one, now, again(&proof[0]));
     assert!(failures(&effects)[0].0.contains("the signature of node 0202"), "{effects:?}");
 }
 
@@ -217,25 +229,25 @@ fn nothing_is_delivered_before_the_handshake_is_done() {
 #[test]
 fn a_peer_that_sees_the_channels_open_first_may_say_hello_at_once() {
     let mut one = transport(1);
-    let link = meshwork_transport::LinkId(1);
+    let link = LinkId(1);
     run(&mut one, at(0), found(2));
     run(&mut one, at(1), answer(2, 2));
     let received = |payload: Bytes| {
         let frame = frame_of(Protocol::Link, payload);
-        event(link, meshwork_transport::ConnectionEvent::Received { channel: Channel::Control, frame })
+        event(link, ConnectionEvent::Received { channel: Channel::Control, frame })
     };
-    let hello = Message::Hello(meshwork_transport::Hello {
-        version: meshwork_transport::LINK_VERSION,
+    let hello = Message::Hello(Hello {
+        version: LINK_VERSION,
         space: SPACE,
         node: node(2),
         session: session(2),
-        replica: meshwork_base::ReplicaId([2; 16]),
+        replica: ReplicaId([2; 16]),
         durable: false,
         nonce: [3; 32],
         certificate: "sha-256 cc:dd".into(),
     });
     assert_eq!(run(&mut one, at(2), received(hello.encode())), []);
-    let opened = event(link, meshwork_transport::ConnectionEvent::Opened(fingerprints()));
+    let opened = event(link, ConnectionEvent::Opened(fingerprints()));
     let control = (1, "transmit control".to_string());
     assert_eq!(actions(&run(&mut one, at(3), opened)), [control.clone(), control], "Hello and Proof");
 }

@@ -209,3 +209,12 @@ pub fn linked(config: Config) -> Transport {
     network.advance(ms(100));
     network.kill(session(1)).unwrap()
 }
+
+/// The frames that are transmitted among `effects`.
+pub fn frames_of(effects: &[Effect]) -> Vec<Bytes> {
+    let frame = |effect: &Effect| match effect {
+        Effect::Connection { action: ConnectionAction::Transmit { frame, .. }, .. } => Some(frame.clone()),
+        _ => None,
+    };
+    effects.iter().filter_map(frame).collect()
+}
