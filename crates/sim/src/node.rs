@@ -13,7 +13,7 @@ use meshwork_op_log::{self as op_log, OpLog};
 use meshwork_presence::{self as presence, Presence};
 use meshwork_transport::{self as transport, Transport};
 
-use crate::{disk::Disk, invariants::causality::Causality};
+use crate::{disk::Disk, invariants::{causality::Causality, progress::Progress}};
 
 /// A node: a disk that lasts, and the machines of its present life.
 pub struct Node {
@@ -32,8 +32,8 @@ pub struct Node {
     pub disk_free: Monotonic,
     /// What this life has shown.
     pub causality: Causality,
-    /// How often it asked to be woken in the past.
-    pub past_wakes: u32,
+    /// Whether it comes to rest.
+    pub progress: Progress,
     armed: Option<Monotonic>,
 }
 
@@ -51,7 +51,7 @@ impl Node {
             disk: Disk::default(),
             disk_free: Monotonic::default(),
             causality: Causality::default(),
-            past_wakes: 0,
+            progress: Progress::default(),
             armed: None,
         }
     }
@@ -74,7 +74,7 @@ impl Node {
         self.causality = Causality::default();
         let seed = self.seed.fork(&format!("life {}", self.life));
         let machines = self.machines(now, &seed)?;
-        let found = machines.op_log.version();
+        let found = machines.op_log.version().clone();
         let shuffle: Random = seed.fork("shuffle").random();
         self.mesh = Some(Mesh::new(machines).with_shuffle(shuffle));
         Ok(found)
@@ -136,13 +136,13 @@ impl Node {
     /// Operations became visible.
     pub fn shown(&mut self, dots: &[Dot]) -> Result<(), String> {
         let Some(mesh) = &self.mesh else { return Ok(()) };
-        dots.iter().try_for_each(|dot| self.causality.shown(*dot, &mesh.machines().op_log))
+        self.causality.shown(dots, &mesh.machines().op_log)
     }
 
     /// What it holds and shows.
     pub fn state(&self) -> Option<(Version, Hash)> {
         let machines = self.mesh.as_ref()?.machines();
-        Some((machines.op_log.version(), machines.documents.state_hash()))
+        Some((machines.op_log.version().clone(), machines.documents.state_hash()))
     }
 }
 

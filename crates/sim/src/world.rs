@@ -9,13 +9,13 @@ use std::{
 };
 
 use meshwork::{
-    Bytes, Command, Dot, Effect, Event as NodeEvent, HubAction, HubEvent, Input, Machine, Monotonic, NodeId, Random,
+    Bytes, Command, Dot, Effect, Event as NodeEvent, HubAction, HubEvent, Input, Monotonic, NodeId, Random,
     RequestId, Seed, SpaceId, SpaceSecret, Timestamp, WriteId, step,
 };
 use meshwork_discovery::{HubId, ServerMessage};
 use meshwork_hub::{ConnectionId, Hub, HubConfig};
 use meshwork_identity::KeyedHash;
-use meshwork_transport::{ConnectionAction, ConnectionEvent, Fingerprints, LinkId};
+use meshwork_transport::{ConnectionAction, ConnectionEvent, Fingerprints};
 use meshwork_wire::Channel;
 
 use crate::{
@@ -326,19 +326,20 @@ impl World {
         let mut effects = Vec::new();
         let Some(mesh) = &mut self.nodes[node].mesh else { return };
         let deadline = step(mesh, now, input, |effect| effects.push(effect));
+        let mut shown = Vec::new();
         for effect in effects {
             self.trace.note(self.now, node, &effect);
-            self.perform(node, effect);
+            match effect {
+                Effect::Event(NodeEvent::OperationReceived { dots, .. }) => shown.extend(dots),
+                effect => self.perform(node, effect),
+            }
+        }
+        self.shown(node, &shown);
+        if let Err(what) = self.nodes[node].progress.asked(self.now, deadline) {
+            self.broken("progress", node, what);
         }
         let life = self.nodes[node].life;
         if let Some(at) = self.nodes[node].arm(deadline) {
-            if at < self.now {
-                let why = deadline.map_or("", |deadline| deadline.why);
-                self.nodes[node].past_wakes += 1;
-                if self.nodes[node].past_wakes > 1000 {
-                    self.broken("progress", node, format!("it asks to be woken in the past, again and again: {why}"));
-                }
-            }
             self.schedule_at(at, Event::Wake { node, life });
         }
     }
@@ -354,7 +355,6 @@ impl World {
                 self.broken("edits", node, format!("a valid edit was refused: {error}"));
             }
             Effect::Stored { version } => self.durability.stored(node, version),
-            Effect::Event(NodeEvent::OperationReceived { dots, .. }) => self.shown(node, &dots),
             Effect::Event(NodeEvent::Confirmed { up_to, .. }) => self.durability.confirmed(up_to),
             Effect::Event(NodeEvent::Misbehaved { peer, reason, .. }) => {
                 self.broken("trust", node, format!("it accuses the correct peer {peer:?}: {reason}"));
@@ -460,9 +460,8 @@ impl World {
                 self.hub_connections.insert(connection, (node, life));
                 let address = IpAddr::V4(Ipv4Addr::new(10, 0, 0, node as u8));
                 self.hub_later(meshwork_hub::Input::Connected { connection, address });
-                let delay = self.network.delay(&mut self.random);
                 let input = Input::Hub { hub, event: HubEvent::Opened };
-                self.schedule(delay, Event::Tell { node, life, input });
+                self.schedule(self.scenario.network.delay_min, Event::Tell { node, life, input });
             }
             HubAction::Send(message) => {
                 let Some(connection) = self.connections_of(node).last().copied() else { return };
@@ -502,6 +501,9 @@ impl World {
 
     fn hub_says(&mut self, connection: ConnectionId, message: ServerMessage) {
         let Some((node, life)) = self.hub_connections.get(&connection).copied() else { return };
+        if self.connections_of(node).last() != Some(&connection) {
+            return;
+        }
         let is_signal = matches!(
             message,
             ServerMessage::Offer { .. } | ServerMessage::Answer { .. } | ServerMessage::Candidate { .. }

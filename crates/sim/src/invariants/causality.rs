@@ -11,17 +11,23 @@ pub struct Causality {
 }
 
 impl Causality {
-    /// An operation became visible; says what is wrong with that.
-    pub fn shown(&mut self, dot: Dot, log: &OpLog) -> Result<(), String> {
-        let seen = self.visible.entry(dot.replica).or_default();
-        if dot.sequence != *seen + 1 {
-            return Err(format!("{dot:?} is visible after {seen} operations of its replica"));
+    /// These operations became visible at one moment; says what is wrong with that.
+    pub fn shown(&mut self, dots: &[Dot], log: &OpLog) -> Result<(), String> {
+        let mut sorted = dots.to_vec();
+        sorted.sort_unstable();
+        for dot in sorted {
+            let seen = self.visible.entry(dot.replica).or_default();
+            if dot.sequence != *seen + 1 {
+                return Err(format!("{dot:?} is visible after {seen} operations of its replica"));
+            }
+            *seen = dot.sequence;
         }
-        *seen = dot.sequence;
-        let operation = log.operation(dot).ok_or_else(|| format!("{dot:?} is visible and not in the log"))?;
-        for dependency in operation.dependencies {
-            if self.visible.get(&dependency.replica).is_none_or(|seen| *seen < dependency.sequence) {
-                return Err(format!("{dot:?} is visible before {dependency:?}, on which it depends"));
+        for dot in dots {
+            let operation = log.operation(*dot).ok_or_else(|| format!("{dot:?} is visible and not in the log"))?;
+            for dependency in operation.dependencies {
+                if self.visible.get(&dependency.replica).is_none_or(|seen| *seen < dependency.sequence) {
+                    return Err(format!("{dot:?} is visible before {dependency:?}, on which it depends"));
+                }
             }
         }
         Ok(())

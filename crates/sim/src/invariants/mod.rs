@@ -3,6 +3,7 @@
 pub mod causality;
 pub mod convergence;
 pub mod durability;
+pub mod progress;
 
 /// An invariant that was broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
