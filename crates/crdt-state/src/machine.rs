@@ -153,7 +153,11 @@ impl Documents {
         let mut path = Vec::new();
         for step in body.steps {
             path.truncate(step.kept);
-            path.extend(step.keys);
+            if path.is_empty() {
+                path = step.keys;
+            } else {
+                path.extend(step.keys);
+            }
             document.root.apply(&path, step.mutation, Stamp { time, dot }, &body.names);
         }
         Ok(())

@@ -18,7 +18,7 @@ use meshwork_wire::{WireError, decode_prefix, encode_into};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DEPTH_MAX, KEY_BYTES_MAX, Path, Value,
+    DEPTH_MAX, KEY_BYTES_MAX, Value,
     counter::Count,
     observed::{Names, Observed},
 };
@@ -182,26 +182,29 @@ pub(crate) fn empty_body() -> Bytes {
 const HEADER_BYTES_MAX: usize = 1 + 9;
 
 /// Writes a body, one mutation after the other.
-#[derive(Default, Debug)]
-pub(crate) struct Writer {
-    bytes: Vec<u8>,
-    last: Path,
-}
+#[derive(Debug)]
+pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
-    /// Appends `mutation` at `path`. An error means that it is larger than any operation.
-    pub(crate) fn write(&mut self, path: &Path, mutation: &Mutation) -> Result<(), WireError> {
-        let kept = self.last.iter().zip(path).take_while(|(a, b)| a == b).count();
-        let keys = path.get(kept..).unwrap_or_default();
-        encode_into(&(mutation, kept, keys), &mut self.bytes)?;
-        self.last.truncate(kept);
-        self.last.extend_from_slice(keys);
-        Ok(())
+    pub(crate) fn new() -> Self {
+        Self(Vec::with_capacity(128))
+    }
+
+    /// Appends `mutation` at `path`, where `previous` is the path of the mutation before. An error means that it is
+    /// larger than any operation.
+    pub(crate) fn write(
+        &mut self,
+        previous: &[String],
+        path: &[String],
+        mutation: &Mutation,
+    ) -> Result<(), WireError> {
+        let kept = previous.iter().zip(path).take_while(|(a, b)| a == b).count();
+        encode_into(&(mutation, kept, path.get(kept..).unwrap_or_default()), &mut self.0)
     }
 
     /// How long the body is by now, at most.
     pub(crate) fn size(&self, names: &Names) -> usize {
-        HEADER_BYTES_MAX + size_of_val(names.listed()) + self.bytes.len()
+        HEADER_BYTES_MAX + size_of_val(names.listed()) + self.0.len()
     }
 
     /// The body.
@@ -209,7 +212,7 @@ impl Writer {
         let mut body = Vec::with_capacity(self.size(names));
         body.push(FORMAT);
         encode_into(names.listed(), &mut body)?;
-        body.extend(self.bytes);
+        body.extend(self.0);
         Ok(body.into())
     }
 }

@@ -25,7 +25,8 @@ pub(crate) fn transact(
     stamp: Stamp,
     edits: Vec<Edit>,
 ) -> Result<Bytes, EditError> {
-    let mut transaction = Transaction::default();
+    let (names, writer, last, journal) = (Names::default(), Writer::new(), Path::new(), Journal::default());
+    let mut transaction = Transaction { names, writer, last, journal };
     let count = edits.len();
     for (number, edit) in (1..).zip(edits) {
         // All that can fail in the last edit fails before it is applied.
@@ -40,10 +41,11 @@ pub(crate) fn transact(
 
 const TOO_LARGE: EditError = EditError::TooLarge { max: OPERATION_BYTES_MAX };
 
-#[derive(Default)]
 struct Transaction {
     names: Names,
     writer: Writer,
+    /// The path of the last mutation.
+    last: Path,
     journal: Journal,
 }
 
@@ -60,8 +62,10 @@ impl Transaction {
         let plan = resolve(root, &path, change, &mut self.names, config)?;
         let resets = plan.resets.into_iter().map(|(path, counts)| (path, Mutation::Reset { counts }));
         let steps: Vec<_> = resets.chain(plan.mutation.map(|mutation| (path, mutation))).collect();
+        let mut previous = &self.last;
         for (path, mutation) in &steps {
-            self.writer.write(path, mutation).map_err(|_| TOO_LARGE)?;
+            self.writer.write(previous, path, mutation).map_err(|_| TOO_LARGE)?;
+            previous = path;
             if self.writer.size(&self.names) > OPERATION_BYTES_MAX {
                 return Err(TOO_LARGE);
             }
@@ -71,6 +75,7 @@ impl Transaction {
                 self.journal.record(root, &path, &mutation);
             }
             root.apply(&path, mutation, stamp, &self.names);
+            self.last = path;
         }
         Ok(())
     }
