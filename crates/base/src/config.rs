@@ -16,7 +16,11 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// Checks that `value` lies in `range`.
-    pub fn check<T: PartialOrd + Display>(name: &str, value: T, range: RangeInclusive<T>) -> Result<(), Self> {
+    pub fn check<T: PartialOrd + Display>(
+        name: &str,
+        value: T,
+        range: RangeInclusive<T>,
+    ) -> Result<(), Self> {
         if range.contains(&value) {
             return Ok(());
         }

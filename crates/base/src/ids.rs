@@ -120,7 +120,9 @@ mod tests {
 
     #[test]
     fn a_replica_id_depends_on_owner_space_and_nonce() {
-        let id = |node: u8, space: u8, nonce: u8| ReplicaId::derive(&NodeId([node; 32]), &SpaceId([space; 16]), &[nonce; 16]);
+        let id = |node: u8, space: u8, nonce: u8| {
+            ReplicaId::derive(&NodeId([node; 32]), &SpaceId([space; 16]), &[nonce; 16])
+        };
         let all = [id(1, 1, 1), id(2, 1, 1), id(1, 2, 1), id(1, 1, 2)];
         let distinct: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), 4);

@@ -65,8 +65,7 @@ impl FromStr for Invitation {
             return Err(refuse());
         }
         let path = hub.path().to_owned();
-        let (prefix, room) =
-            path.rsplit_once("/join/").ok_or_else(|| InvitationError::Room(path.clone()))?;
+        let (prefix, room) = path.rsplit_once("/join/").ok_or_else(|| InvitationError::Room(path.clone()))?;
         let room = room.parse().map_err(|_| InvitationError::Room(path.clone()))?;
         let (space, secret) =
             hub.fragment().and_then(|fragment| fragment.split_once('.')).ok_or(InvitationError::Fragment)?;

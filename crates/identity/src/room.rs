@@ -32,7 +32,8 @@ impl FromStr for RoomCode {
     /// Lower-case letters are taken as their capitals.
     fn from_str(text: &str) -> Result<Self, RoomCodeError> {
         let refuse = || RoomCodeError(text.chars().take(80).collect());
-        let code: [u8; ROOM_CODE_LENGTH] = text.to_ascii_uppercase().into_bytes().try_into().map_err(|_| refuse())?;
+        let code: [u8; ROOM_CODE_LENGTH] =
+            text.to_ascii_uppercase().into_bytes().try_into().map_err(|_| refuse())?;
         if code.iter().all(|byte| ALPHABET.contains(byte)) { Ok(Self(code)) } else { Err(refuse()) }
     }
 }

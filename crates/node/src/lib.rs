@@ -44,7 +44,9 @@ pub use path::parse_path;
 
 pub use meshwork_base::*;
 pub use meshwork_consensus::Policy;
-pub use meshwork_crdt_state::{Document, Documents, Edit, EditError, RequestId, Value, View, edits_from_json};
+pub use meshwork_crdt_state::{
+    Document, Documents, Edit, EditError, RequestId, Value, View, edits_from_json,
+};
 pub use meshwork_identity::{Invitation, RoomCode, SpaceSecret};
 pub use meshwork_op_log::{Incarnation, OpLog, Operation};
 pub use meshwork_presence::Member;

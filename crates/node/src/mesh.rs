@@ -99,10 +99,14 @@ impl Mesh {
                 step(&mut machines.op_log, now, Some(input), |effect| route::from_op_log(effect, &mut to));
             }
             Routed::Documents(input) => {
-                step(&mut machines.documents, now, Some(input), |effect| route::from_documents(effect, &mut to));
+                step(&mut machines.documents, now, Some(input), |effect| {
+                    route::from_documents(effect, &mut to)
+                });
             }
             Routed::Transport(input) => {
-                step(&mut machines.transport, now, Some(input), |effect| route::from_transport(effect, &mut to));
+                step(&mut machines.transport, now, Some(input), |effect| {
+                    route::from_transport(effect, &mut to)
+                });
             }
             Routed::Presence(input) => {
                 if let Some(presence) = &mut machines.presence {

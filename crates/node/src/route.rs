@@ -135,7 +135,9 @@ pub fn from_presence(effect: presence::Effect, mut to: impl FnMut(Routed)) {
 /// Routes what discovery asks for.
 pub fn from_discovery(effect: discovery::Effect, mut to: impl FnMut(Routed)) {
     match effect {
-        discovery::Effect::Open { hub, url } => to(Host(Effect::Hub { hub, action: HubAction::Open { url } })),
+        discovery::Effect::Open { hub, url } => {
+            to(Host(Effect::Hub { hub, action: HubAction::Open { url } }))
+        }
         discovery::Effect::Send { hub, message } => {
             to(Host(Effect::Hub { hub, action: HubAction::Send(message) }));
         }
@@ -209,12 +211,10 @@ fn deliver(from: SessionId, protocol: Protocol, payload: &Bytes, mut to: impl Fn
         Protocol::OpLog => {
             meshwork_wire::decode(payload).map(|message| OpLog(op_log::Input::Received { from, message }))
         }
-        Protocol::Presence => {
-            meshwork_wire::decode(payload).map(|message| Presence(presence::Input::Received { from, message }))
-        }
-        Protocol::Consensus => {
-            meshwork_wire::decode(payload).map(|message| Consensus(consensus::Input::Received { from, message }))
-        }
+        Protocol::Presence => meshwork_wire::decode(payload)
+            .map(|message| Presence(presence::Input::Received { from, message })),
+        Protocol::Consensus => meshwork_wire::decode(payload)
+            .map(|message| Consensus(consensus::Input::Received { from, message })),
         Protocol::Link => Ok(misbehaved(from, "a link message outside its handshake".into())),
     };
     to(decoded.unwrap_or_else(|error| misbehaved(from, error.to_string())));

@@ -21,7 +21,9 @@ impl Clock {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp {
             // Begins at one second, so that "one second ago" is a moment too.
-            monotonic: Monotonic(1_000_000 + u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)),
+            monotonic: Monotonic(
+                1_000_000 + u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX),
+            ),
             wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
         }
     }

@@ -59,7 +59,12 @@ pub struct Host<M: Machine + Unpin + 'static> {
 
 impl<M: Machine + Unpin + 'static> Host<M> {
     /// A host for `machine`, whose effects go to `perform`, in order. `name` is for diagnostics.
-    pub fn new(name: &'static str, machine: M, clock: Clock, perform: impl FnMut(M::Effect) + 'static) -> Self {
+    pub fn new(
+        name: &'static str,
+        machine: M,
+        clock: Clock,
+        perform: impl FnMut(M::Effect) + 'static,
+    ) -> Self {
         Self { name, machine, clock, perform: Box::new(perform), armed: None, on_death: None }
     }
 

@@ -36,7 +36,8 @@ impl Disk {
 
     /// What is found after a restart.
     pub fn rows(&self) -> Vec<Row> {
-        let row = |((table, key), value): (&(Table, Bytes), &Bytes)| Row::put(*table, key.clone(), value.clone());
+        let row =
+            |((table, key), value): (&(Table, Bytes), &Bytes)| Row::put(*table, key.clone(), value.clone());
         self.synced.iter().map(row).collect()
     }
 }

@@ -71,7 +71,10 @@ impl Setting {
     /// The command that repeats a run.
     fn replay(&self, seed: u64) -> String {
         let nodes = self.nodes.map(|nodes| format!(" --nodes {nodes}")).unwrap_or_default();
-        format!("cargo run --release -p meshwork-sim -- run --scenario {}{nodes} --seed {seed}", self.scenario)
+        format!(
+            "cargo run --release -p meshwork-sim -- run --scenario {}{nodes} --seed {seed}",
+            self.scenario
+        )
     }
 }
 
@@ -84,7 +87,10 @@ fn main() -> Result<ExitCode> {
 
 fn run(RunArguments { setting, seed, trace }: &RunArguments) -> Result<ExitCode> {
     let outcome = World::new(setting.scenario()?, *seed, Trace::new(*trace)).run();
-    println!("seed {seed}: {} edits, {} events, {:?} of virtual time", outcome.edits, outcome.events, outcome.elapsed);
+    println!(
+        "seed {seed}: {} edits, {} events, {:?} of virtual time",
+        outcome.edits, outcome.events, outcome.elapsed
+    );
     println!("trace {}", outcome.trace);
     Ok(match outcome.violation {
         None => ExitCode::SUCCESS,

@@ -1,6 +1,9 @@
 //! Links between nodes, and what happens to packets.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use meshwork::{Bytes, Monotonic, Random};
 use meshwork_transport::LinkId;
@@ -28,7 +31,9 @@ pub struct Network {
     faults: Option<NetworkFaults>,
     /// The other end of each connected end.
     connected: BTreeMap<End, End>,
-    /// When the last frame of each lane arrives: lanes keep their order.
+    /// Frames on their way: each arrival takes the oldest, so a lane keeps its order whatever happens.
+    lanes: BTreeMap<(End, Channel), VecDeque<Bytes>>,
+    /// When the last frame of each lane arrives.
     last_arrival: BTreeMap<(End, Channel), Monotonic>,
     /// Nodes of different groups do not reach each other.
     groups: Vec<usize>,
@@ -108,9 +113,21 @@ impl Network {
         self.connected.keys().filter(|end| end.node == node).copied().collect()
     }
 
+    /// The frames on their way to one end.
+    pub fn lane(&mut self, to: End, channel: Channel) -> &mut VecDeque<Bytes> {
+        self.lanes.entry((to, channel)).or_default()
+    }
+
     /// When a frame sent now on a lane arrives at `to`: after a delay, behind the lane's earlier frames, and behind a
     /// retransmission if it is lost.
-    pub fn arrival(&mut self, now: Monotonic, to: End, channel: Channel, frame: &Bytes, random: &mut Random) -> Monotonic {
+    pub fn arrival(
+        &mut self,
+        now: Monotonic,
+        to: End,
+        channel: Channel,
+        frame: &Bytes,
+        random: &mut Random,
+    ) -> Monotonic {
         let mut at = now + self.delay(random) + Duration::from_micros(frame.len() as u64 / 10);
         while self.loses(random) {
             at = at + RETRANSMIT;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use meshwork::{
-    Deadline, Dot, Hash, Machines, Mesh, Monotonic, Random, Seed, SessionId, SpaceId, SpaceSecret, Timestamp, Version,
+    Deadline, Dot, Hash, Machines, Mesh, Monotonic, Random, Seed, SessionId, SpaceId, SpaceSecret, Timestamp,
+    Version,
 };
 use meshwork_consensus::{self as consensus, Consensus};
 use meshwork_crdt_state::Documents;
@@ -13,7 +14,10 @@ use meshwork_op_log::{self as op_log, OpLog};
 use meshwork_presence::{self as presence, Presence};
 use meshwork_transport::{self as transport, Transport};
 
-use crate::{disk::Disk, invariants::{causality::Causality, progress::Progress}};
+use crate::{
+    disk::Disk,
+    invariants::{causality::Causality, progress::Progress},
+};
 
 /// A node: a disk that lasts, and the machines of its present life.
 pub struct Node {
@@ -153,4 +157,3 @@ fn hub_url() -> Vec<url::Url> {
 fn room() -> meshwork::RoomCode {
     meshwork::RoomCode::generate(&mut Seed::from_number(0x5eed).random())
 }
-

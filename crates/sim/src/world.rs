@@ -40,8 +40,8 @@ enum Event {
     Wake { node: usize, life: u64 },
     /// A node is told something.
     Tell { node: usize, life: u64, input: Input },
-    /// A frame arrives.
-    Frame { to: End, channel: Channel, frame: Bytes },
+    /// The oldest frame of a lane arrives.
+    Frame { to: End, channel: Channel },
     /// A frame has left the sender's hands.
     Sent { from: End, channel: Channel, bytes: usize },
     /// A node's disk syncs its oldest write.
@@ -153,7 +153,10 @@ impl World {
         }
         self.schedule_fault(self.scenario.partition_every, Event::Partition);
         for node in 0..self.nodes.len() {
-            self.schedule_fault(self.scenario.crash_every * self.scenario.nodes as u32, Event::Crash { node });
+            self.schedule_fault(
+                self.scenario.crash_every * self.scenario.nodes as u32,
+                Event::Crash { node },
+            );
         }
         self.schedule(self.scenario.active, Event::Heal);
         while let Some(Reverse((at, id))) = self.queue.pop() {
@@ -166,7 +169,10 @@ impl World {
             }
         }
         if !self.agreed && self.violation.is_none() {
-            let what = format!("not all nodes hold the same {} s after the faults ended", self.scenario.settle.as_secs());
+            let what = format!(
+                "not all nodes hold the same {} s after the faults ended",
+                self.scenario.settle.as_secs()
+            );
             self.broken("convergence", 0, what);
         }
         Outcome {
@@ -218,7 +224,7 @@ impl World {
                 }
             }
             Event::Tell { node, life, input } => self.tell(node, life, input),
-            Event::Frame { to, channel, frame } => self.frame_arrives(to, channel, frame),
+            Event::Frame { to, channel } => self.frame_arrives(to, channel),
             Event::Sent { from, channel, bytes } => {
                 let event = ConnectionEvent::Sent { channel, bytes };
                 self.tell(from.node, from.life, Input::Connection { link: from.link, event });
@@ -246,7 +252,10 @@ impl World {
                 self.crash(node);
                 let down = self.random.duration(Duration::from_millis(100), self.scenario.down_max);
                 self.schedule(down, Event::Restart { node });
-                self.schedule_fault(self.scenario.crash_every * self.scenario.nodes as u32, Event::Crash { node });
+                self.schedule_fault(
+                    self.scenario.crash_every * self.scenario.nodes as u32,
+                    Event::Crash { node },
+                );
             }
             Event::Partition | Event::Join | Event::Crash { .. } => {}
             Event::Restart { node } => self.restart(node),
@@ -305,7 +314,9 @@ impl World {
                     self.broken("durability", node, what);
                 }
             }
-            Err(error) => return self.broken("durability", node, format!("its log does not open again: {error}")),
+            Err(error) => {
+                return self.broken("durability", node, format!("its log does not open again: {error}"));
+            }
         }
         self.step(node, None);
         self.step(node, Some(Input::Command(Command::Start)));
@@ -360,7 +371,11 @@ impl World {
                 self.broken("trust", node, format!("it accuses the correct peer {peer:?}: {reason}"));
             }
             Effect::Event(NodeEvent::Equivocation { dot, .. }) => {
-                self.broken("trust", node, format!("a correct author is said to have signed two operations {dot:?}"));
+                self.broken(
+                    "trust",
+                    node,
+                    format!("a correct author is said to have signed two operations {dot:?}"),
+                );
             }
             Effect::Event(_) | Effect::Incarnation(_) | Effect::Closed => {}
         }
@@ -436,18 +451,19 @@ impl World {
         let Some(to) = self.network.other(from) else { return };
         let at = self.network.arrival(self.now, to, channel, &frame, &mut self.random);
         self.schedule_at(at, Event::Sent { from, channel, bytes: frame.len() });
-        self.schedule_at(at, Event::Frame { to, channel, frame });
+        self.network.lane(to, channel).push_back(frame);
+        self.schedule_at(at, Event::Frame { to, channel });
     }
 
-    fn frame_arrives(&mut self, to: End, channel: Channel, frame: Bytes) {
+    fn frame_arrives(&mut self, to: End, channel: Channel) {
         // Whoever sent it may have closed since; what is on the way still arrives, unless there is no way.
         let reachable = self.network.other(to).is_none_or(|from| self.network.reaches(to.node, from.node));
-        if reachable {
+        if !reachable {
+            // The channel keeps trying until the way is free again, or the link is given up.
+            self.schedule(Duration::from_millis(200), Event::Frame { to, channel });
+        } else if let Some(frame) = self.network.lane(to, channel).pop_front() {
             let event = ConnectionEvent::Received { channel, frame };
             self.tell(to.node, to.life, Input::Connection { link: to.link, event });
-        } else {
-            // The channel keeps trying until the way is free again, or the link is given up.
-            self.schedule(Duration::from_millis(200), Event::Frame { to, channel, frame });
         }
     }
 
@@ -545,4 +561,3 @@ impl World {
         }
     }
 }
-

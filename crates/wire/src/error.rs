@@ -4,7 +4,10 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// Another version of the format.
-    #[error("frame version {found} is unknown here: this build speaks version {}; upgrade the older side", crate::FRAME_VERSION)]
+    #[error(
+        "frame version {found} is unknown here: this build speaks version {}; upgrade the older side",
+        crate::FRAME_VERSION
+    )]
     Version {
         /// The version that the frame names.
         found: u8,

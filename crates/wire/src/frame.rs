@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 
 use crate::{
-    BODY_BYTES_MAX, COMPRESS_BYTES_MIN, FRAME_BYTES_MAX, FRAME_VERSION, MESSAGE_BYTES_MAX, Protocol, WireError,
+    BODY_BYTES_MAX, COMPRESS_BYTES_MIN, FRAME_BYTES_MAX, FRAME_VERSION, MESSAGE_BYTES_MAX, Protocol,
+    WireError,
 };
 
 const COMPRESSED: u8 = 0b1;
@@ -40,7 +41,11 @@ impl FrameWriter {
     /// Adds a message behind the others; refuses one over [`MESSAGE_BYTES_MAX`].
     pub fn push(&mut self, protocol: Protocol, payload: Bytes) -> Result<(), WireError> {
         if payload.len() > MESSAGE_BYTES_MAX {
-            return Err(WireError::TooLarge { what: "message", size: payload.len(), limit: MESSAGE_BYTES_MAX });
+            return Err(WireError::TooLarge {
+                what: "message",
+                size: payload.len(),
+                limit: MESSAGE_BYTES_MAX,
+            });
         }
         self.waiting_bytes += payload.len() + ENVELOPE_HEADER_BYTES;
         self.waiting.push_back(Envelope { protocol, payload });
@@ -68,7 +73,11 @@ impl FrameWriter {
             }
             let fits = left + ENVELOPE_HEADER_BYTES <= room;
             // A message that fits in a frame of its own is not torn for the sake of this one.
-            if !fits && self.sent == 0 && !body.is_empty() && left + ENVELOPE_HEADER_BYTES <= PLAIN_BODY_BYTES_MAX {
+            if !fits
+                && self.sent == 0
+                && !body.is_empty()
+                && left + ENVELOPE_HEADER_BYTES <= PLAIN_BODY_BYTES_MAX
+            {
                 break;
             }
             let take = left.min(room - ENVELOPE_HEADER_BYTES);
@@ -96,7 +105,8 @@ fn seal(body: &[u8]) -> Bytes {
         frame[..FRAME_HEADER_BYTES].copy_from_slice(&[FRAME_VERSION, COMPRESSED]);
         frame[FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + LENGTH_BYTES]
             .copy_from_slice(&(body.len() as u32).to_le_bytes());
-        if let Ok(size) = lz4_flex::block::compress_into(body, &mut frame[FRAME_HEADER_BYTES + LENGTH_BYTES..])
+        if let Ok(size) =
+            lz4_flex::block::compress_into(body, &mut frame[FRAME_HEADER_BYTES + LENGTH_BYTES..])
             && size + LENGTH_BYTES < body.len()
         {
             frame.truncate(FRAME_HEADER_BYTES + LENGTH_BYTES + size);
@@ -142,7 +152,12 @@ impl Assembler {
         Ok(envelopes)
     }
 
-    fn assemble(&mut self, protocol: Protocol, piece: Bytes, more: bool) -> Result<Option<Envelope>, WireError> {
+    fn assemble(
+        &mut self,
+        protocol: Protocol,
+        piece: Bytes,
+        more: bool,
+    ) -> Result<Option<Envelope>, WireError> {
         let Some((begun, mut whole)) = self.partial.take() else {
             if more {
                 self.partial = Some((protocol, BytesMut::from(&piece[..])));
@@ -172,7 +187,11 @@ fn unseal(frame: &[u8]) -> Result<Bytes, WireError> {
         return Err(WireError::TooLarge { what: "frame", size: frame.len(), limit: FRAME_BYTES_MAX });
     }
     let [version, flags, rest @ ..] = frame else {
-        return Err(WireError::Truncated { what: "frame header", needed: FRAME_HEADER_BYTES, found: frame.len() });
+        return Err(WireError::Truncated {
+            what: "frame header",
+            needed: FRAME_HEADER_BYTES,
+            found: frame.len(),
+        });
     };
     match (*version, *flags) {
         (FRAME_VERSION, 0) => Ok(Bytes::copy_from_slice(rest)),
@@ -192,8 +211,8 @@ fn decompress(bytes: &[u8]) -> Result<Bytes, WireError> {
     if size > BODY_BYTES_MAX {
         return Err(WireError::TooLarge { what: "decompressed frame", size, limit: BODY_BYTES_MAX });
     }
-    let body =
-        lz4_flex::block::decompress(compressed, size).map_err(|error| WireError::Compression(error.to_string()))?;
+    let body = lz4_flex::block::decompress(compressed, size)
+        .map_err(|error| WireError::Compression(error.to_string()))?;
     if body.len() != size {
         return Err(WireError::Compression(format!("{} bytes instead of the claimed {size}", body.len())));
     }

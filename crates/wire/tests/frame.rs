@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use meshwork_wire::{
-    Assembler, BODY_BYTES_MAX, Envelope, FRAME_BYTES_MAX, FRAME_VERSION, FrameWriter, MESSAGE_BYTES_MAX, Protocol,
-    WireError,
+    Assembler, BODY_BYTES_MAX, Envelope, FRAME_BYTES_MAX, FRAME_VERSION, FrameWriter, MESSAGE_BYTES_MAX,
+    Protocol, WireError,
 };
 use proptest::prelude::*;
 
@@ -73,14 +73,20 @@ fn small_messages_share_a_frame() {
 fn the_largest_message_passes_and_a_larger_one_is_refused() {
     let largest = (Protocol::OpLog, noise(3, MESSAGE_BYTES_MAX));
     assert_eq!(open_all(&frames(std::slice::from_ref(&largest))), [largest]);
-    let error = FrameWriter::default().push(Protocol::OpLog, vec![0; MESSAGE_BYTES_MAX + 1].into()).unwrap_err();
-    assert_eq!(error, WireError::TooLarge { what: "message", size: MESSAGE_BYTES_MAX + 1, limit: MESSAGE_BYTES_MAX });
+    let error =
+        FrameWriter::default().push(Protocol::OpLog, vec![0; MESSAGE_BYTES_MAX + 1].into()).unwrap_err();
+    assert_eq!(
+        error,
+        WireError::TooLarge { what: "message", size: MESSAGE_BYTES_MAX + 1, limit: MESSAGE_BYTES_MAX }
+    );
 }
 
 #[test]
 fn bad_frames_are_refused_by_name() {
-    let bomb = |claim: u32| [&[FRAME_VERSION, 1][..], &claim.to_le_bytes(), &[0x1f, 0, 1, 0, 255, 255]].concat();
-    let envelope = |tag: u8, claim: u32| [&[FRAME_VERSION, 0, tag][..], &claim.to_le_bytes(), b"abc"].concat();
+    let bomb =
+        |claim: u32| [&[FRAME_VERSION, 1][..], &claim.to_le_bytes(), &[0x1f, 0, 1, 0, 255, 255]].concat();
+    let envelope =
+        |tag: u8, claim: u32| [&[FRAME_VERSION, 0, tag][..], &claim.to_le_bytes(), b"abc"].concat();
     let table: [(Vec<u8>, &str); 9] = [
         (vec![], "frame header is cut short: 2 bytes needed, 0 there"),
         (vec![9, 0], "frame version 9 is unknown here: this build speaks version 1; upgrade the older side"),
@@ -117,7 +123,10 @@ fn a_message_of_another_protocol_may_not_interrupt() {
 #[test]
 fn golden_frame() {
     let plain = frames(&[(Protocol::Presence, b"here".to_vec()), (Protocol::OpLog, vec![])]);
-    assert_eq!(data_encoding::HEXLOWER.encode(&plain[0]), "010003040000006865726502000000" .to_owned() + "00");
+    assert_eq!(data_encoding::HEXLOWER.encode(&plain[0]), "010003040000006865726502000000".to_owned() + "00");
     let packed = frames(&[(Protocol::OpLog, vec![b'x'; 600])]);
-    assert_eq!(data_encoding::HEXLOWER.encode(&packed[0]), include_str!("golden/frame_compressed.hex").trim());
+    assert_eq!(
+        data_encoding::HEXLOWER.encode(&packed[0]),
+        include_str!("golden/frame_compressed.hex").trim()
+    );
 }

@@ -52,7 +52,8 @@ impl ApiArguments {
     async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value> {
         let url = url::Url::parse_with_params(&self.url(path), query).context("the address of the API")?;
         let response = Client::new().get(url).send().await;
-        answer(response.with_context(|| format!("no node answers at {}; start one with --api", self.api))?).await
+        answer(response.with_context(|| format!("no node answers at {}; start one with --api", self.api))?)
+            .await
     }
 }
 
@@ -82,7 +83,8 @@ pub(crate) async fn status(arguments: ApiArguments) -> Result<()> {
         let shown = match value {
             Value::Array(items) => items.len().to_string(),
             Value::Object(entries) => {
-                let entries = entries.iter().map(|(key, value)| format!("{}: {value}", &key[..key.len().min(8)]));
+                let entries =
+                    entries.iter().map(|(key, value)| format!("{}: {value}", &key[..key.len().min(8)]));
                 entries.collect::<Vec<_>>().join("\n")
             }
             value => text(value),
@@ -158,7 +160,9 @@ pub(crate) async fn watch(arguments: ApiArguments) -> Result<()> {
 fn encode(name: &str) -> String {
     name.bytes()
         .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                char::from(byte).to_string()
+            }
             byte => format!("%{byte:02X}"),
         })
         .collect()

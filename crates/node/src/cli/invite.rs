@@ -40,7 +40,10 @@ pub(crate) fn run(arguments: InviteArguments) -> Result<()> {
         }
         None => {
             let mut random = seed.fork("space").random();
-            Membership { space: meshwork::SpaceId(random.bytes()), secret: SpaceSecret::generate(&mut random) }
+            Membership {
+                space: meshwork::SpaceId(random.bytes()),
+                secret: SpaceSecret::generate(&mut random),
+            }
         }
     };
     let room = arguments.room.unwrap_or_else(|| RoomCode::generate(&mut seed.fork("room").random()));

@@ -122,7 +122,9 @@ fn log(event: &Event) {
     match event {
         Event::PeerJoined { member, again } => tracing::info!(again, "`{}` joined", member.name),
         Event::PeerLeft { member, gracefully } => tracing::info!(gracefully, "`{}` left", member.name),
-        Event::LinkUp { peer } => tracing::info!("link to {} up in {} ms", peer.session, peer.connect_us / 1000),
+        Event::LinkUp { peer } => {
+            tracing::info!("link to {} up in {} ms", peer.session, peer.connect_us / 1000)
+        }
         Event::LinkDown { peer, reason } => tracing::info!("link to {peer} down: {reason}"),
         Event::LinkFailed { peer, stage, reason, retry_in_ms } => {
             tracing::warn!(?stage, ?retry_in_ms, "no link to {peer}: {reason}");
@@ -140,7 +142,9 @@ fn log(event: &Event) {
         Event::StorageStalled { reason } => tracing::error!("storage takes no writes: {reason}"),
         Event::StorageRecovered => tracing::info!("storage takes writes again"),
         Event::OperationInvalid { dot, reason, .. } => tracing::warn!("operation {dot} is void: {reason}"),
-        Event::TimeAhead { dot, ahead_ms, .. } => tracing::warn!(ahead_ms, "operation {dot} is from the future"),
+        Event::TimeAhead { dot, ahead_ms, .. } => {
+            tracing::warn!(ahead_ms, "operation {dot} is from the future")
+        }
         event => tracing::debug!(?event),
     }
 }

@@ -13,7 +13,8 @@ use super::{
 use crate::{Node, NodeConfig};
 
 /// Makes the connector, at every start of the actors, on their thread.
-pub(crate) type MakeConnector = Arc<dyn Fn(ConnectionEvents) -> Result<Box<dyn Connector>, String> + Send + Sync>;
+pub(crate) type MakeConnector =
+    Arc<dyn Fn(ConnectionEvents) -> Result<Box<dyn Connector>, String> + Send + Sync>;
 
 /// Composes a node: say what differs from the default, then [`start`](Self::start).
 ///
@@ -29,7 +30,13 @@ pub struct NodeBuilder {
 
 impl Default for NodeBuilder {
     fn default() -> Self {
-        Self { config: NodeConfig::default(), presence: true, consensus: true, connector: None, mistake: None }
+        Self {
+            config: NodeConfig::default(),
+            presence: true,
+            consensus: true,
+            connector: None,
+            mistake: None,
+        }
     }
 }
 
@@ -128,7 +135,8 @@ impl NodeBuilder {
         match &self.connector {
             Some(make) => make(events),
             None => {
-                let webrtc = WebRtc::new(self.config.webrtc.clone(), events).map_err(|error| error.to_string())?;
+                let webrtc =
+                    WebRtc::new(self.config.webrtc.clone(), events).map_err(|error| error.to_string())?;
                 Ok(Box::new(webrtc))
             }
         }

@@ -11,7 +11,9 @@ use meshwork_base::{ConfigError, Seed, SessionId, SpaceId};
 use meshwork_consensus::{self as consensus, Consensus};
 use meshwork_crdt_state::Documents;
 use meshwork_discovery::{self as discovery, Discovery};
-use meshwork_identity::{Ed25519, InvitationError, PasswordError, RoomCode, Signer as _, SpaceSecret, Verifier};
+use meshwork_identity::{
+    Ed25519, InvitationError, PasswordError, RoomCode, Signer as _, SpaceSecret, Verifier,
+};
 use meshwork_op_log::{self as op_log, OpLog};
 use meshwork_presence::{self as presence, Presence};
 use meshwork_shell::{Clock, Inbox, Tell};
@@ -70,7 +72,9 @@ pub enum StartError {
         source: op_log::OpenError,
     },
     /// An invitation to another space than the data directory belongs to.
-    #[error("the data directory belongs to space {member}, the invitation leads to space {invited}; use another --data for it")]
+    #[error(
+        "the data directory belongs to space {member}, the invitation leads to space {invited}; use another --data for it"
+    )]
     OtherSpace {
         /// The directory's.
         member: SpaceId,
@@ -281,7 +285,8 @@ impl Frame {
             Discovery::new(config.discovery.clone(), context, now, seed("discovery"))
         });
         let consensus = self.builder.consensus.then(|| {
-            let context = consensus::Context { space, durable, signer: signer.clone(), verifier: verifier.clone() };
+            let context =
+                consensus::Context { space, durable, signer: signer.clone(), verifier: verifier.clone() };
             Consensus::new(config.consensus.clone(), context)
         });
         let documents = Documents::new(config.documents.clone());
@@ -302,7 +307,9 @@ impl Frame {
         let op_log = actors.op_log.clone();
         let shared = self.shared.clone();
         Writer::with_config(store, &self.builder.config.storage, move |answer| match answer {
-            Answer::Persisted { up_to } => op_log.do_send(Tell::new(op_log::Input::Persisted { write: up_to })),
+            Answer::Persisted { up_to } => {
+                op_log.do_send(Tell::new(op_log::Input::Persisted { write: up_to }))
+            }
             Answer::Stalled { reason } => {
                 shared.stalled.send_replace(Some(reason.clone()));
                 shared.emit(Event::StorageStalled { reason });

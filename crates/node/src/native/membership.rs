@@ -76,7 +76,8 @@ async fn ask_hubs(
         space: None,
         access: secret.map(SpaceSecret::room_access),
     };
-    let machine = Discovery::new(config.discovery.clone(), context, clock.now(), seed.fork("first discovery"));
+    let machine =
+        Discovery::new(config.discovery.clone(), context, clock.now(), seed.fork("first discovery"));
     let (tell, mut effects) = mpsc::unbounded_channel();
     let host = Host::new("first discovery", machine, clock, move |effect| {
         // Nobody listens any more once the space is known.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::Addr;
-use meshwork_base::{DocumentId, Dot, DocumentIdError, NodeId, ReplicaId, SessionId, SpaceId, Version};
+use meshwork_base::{DocumentId, DocumentIdError, Dot, NodeId, ReplicaId, SessionId, SpaceId, Version};
 use meshwork_crdt_state::{Document, Documents, Edit, EditError};
 use meshwork_identity::RoomCode;
 use meshwork_op_log::{Incarnation, OpLog};

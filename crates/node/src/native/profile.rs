@@ -27,7 +27,9 @@ pub enum ProfileError {
         source: io::Error,
     },
     /// Written by another version.
-    #[error("{path} has format {found}, this build reads format {FORMAT}; use the matching version of meshwork, or another --data")]
+    #[error(
+        "{path} has format {found}, this build reads format {FORMAT}; use the matching version of meshwork, or another --data"
+    )]
     Format {
         /// Which file.
         path: PathBuf,
@@ -79,7 +81,8 @@ impl Profile {
     /// The profile in `directory`; a new one, written there, if the directory has none.
     pub fn open(directory: &Path, seed: &Seed) -> Result<Self, ProfileError> {
         let path = directory.join(FILE_NAME);
-        fs::create_dir_all(directory).map_err(|source| ProfileError::Io { path: directory.to_owned(), source })?;
+        fs::create_dir_all(directory)
+            .map_err(|source| ProfileError::Io { path: directory.to_owned(), source })?;
         match fs::read(&path) {
             Ok(bytes) => Self::parse(&path, &bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -99,9 +102,12 @@ impl Profile {
     }
 
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ProfileError> {
-        let malformed = |reason: &str| ProfileError::Malformed { path: path.to_owned(), reason: reason.to_owned() };
-        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|e| malformed(&e.to_string()))?;
-        let format = value.get("format").and_then(serde_json::Value::as_u64).ok_or_else(|| malformed("no format"))?;
+        let malformed =
+            |reason: &str| ProfileError::Malformed { path: path.to_owned(), reason: reason.to_owned() };
+        let value: serde_json::Value =
+            serde_json::from_slice(bytes).map_err(|e| malformed(&e.to_string()))?;
+        let format =
+            value.get("format").and_then(serde_json::Value::as_u64).ok_or_else(|| malformed("no format"))?;
         if format != u64::from(FORMAT) {
             let found = u32::try_from(format).unwrap_or(u32::MAX);
             return Err(ProfileError::Format { path: path.to_owned(), found });

@@ -78,7 +78,8 @@ impl Status {
             (clock, log.operations(), log.pending())
         })
         .await?;
-        let (links, traffic) = ask(&actors.transport, |transport| (transport.links(), transport.totals())).await?;
+        let (links, traffic) =
+            ask(&actors.transport, |transport| (transport.links(), transport.totals())).await?;
         let names: BTreeMap<SessionId, String> = match &actors.presence {
             Some(presence) => {
                 ask(presence, |presence| {

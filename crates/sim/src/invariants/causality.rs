@@ -23,7 +23,8 @@ impl Causality {
             *seen = dot.sequence;
         }
         for dot in dots {
-            let operation = log.operation(*dot).ok_or_else(|| format!("{dot:?} is visible and not in the log"))?;
+            let operation =
+                log.operation(*dot).ok_or_else(|| format!("{dot:?} is visible and not in the log"))?;
             for dependency in operation.dependencies {
                 if self.visible.get(&dependency.replica).is_none_or(|seen| *seen < dependency.sequence) {
                     return Err(format!("{dot:?} is visible before {dependency:?}, on which it depends"));

@@ -14,6 +14,10 @@ impl Convergence {
     /// A node holds `version` and shows `state`; says what is wrong with that.
     pub fn holds(&mut self, version: &Version, state: Hash) -> Result<(), String> {
         let known = *self.states.entry(version.digest()).or_insert(state);
-        if known == state { Ok(()) } else { Err("two nodes hold the same operations and show different states".into()) }
+        if known == state {
+            Ok(())
+        } else {
+            Err("two nodes hold the same operations and show different states".into())
+        }
     }
 }

@@ -27,9 +27,11 @@ impl Durability {
     /// A node has restarted with what its disk kept.
     pub fn restarted(&self, node: usize, found: &Version) -> Result<(), String> {
         match self.stored.get(&node) {
-            Some(promised) if !found.covers(promised) => {
-                Err(format!("it acknowledged {} operations and found {}", promised.operations(), found.operations()))
-            }
+            Some(promised) if !found.covers(promised) => Err(format!(
+                "it acknowledged {} operations and found {}",
+                promised.operations(),
+                found.operations()
+            )),
             _ => Ok(()),
         }
     }

@@ -63,7 +63,8 @@ pub(crate) fn check(value: &Value) -> Result<()> {
     let incarnation = Incarnation { replica: ReplicaId::default(), epoch: 1, next_sequence: 1 };
     documents.handle(Timestamp::default(), documents::Input::Incarnation(incarnation));
     for edits in batches(value) {
-        let input = documents::Input::Edit { request: RequestId::default(), document: document.clone(), edits };
+        let input =
+            documents::Input::Edit { request: RequestId::default(), document: document.clone(), edits };
         documents.handle(Timestamp::default(), input);
         while let Some(effect) = documents.poll_effect() {
             if let documents::Effect::Edited { result, .. } = effect {

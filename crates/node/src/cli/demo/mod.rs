@@ -241,12 +241,16 @@ impl Demo {
         loop {
             self.request_reports().await?;
             self.wait("reports", |demo| demo.members.iter().all(|member| member.report.is_some())).await?;
-            let linked = |member: &Member| member.report.as_ref().is_some_and(|report| report.links == all_links);
+            let linked =
+                |member: &Member| member.report.as_ref().is_some_and(|report| report.links == all_links);
             if self.members.iter().all(linked) {
                 return Ok(());
             }
             if start.elapsed() > PATIENCE {
-                bail!("the nodes did not all link within {} s; their logs are beside their data", PATIENCE.as_secs());
+                bail!(
+                    "the nodes did not all link within {} s; their logs are beside their data",
+                    PATIENCE.as_secs()
+                );
             }
             self.listen(POLL_EVERY).await?;
         }
@@ -310,9 +314,8 @@ impl Demo {
     async fn listen(&mut self, patience: Duration) -> Result<bool> {
         let told = {
             let tells = self.members.iter_mut().enumerate().filter(|(_, member)| member.process.is_alive());
-            let tells = tells.map(|(index, member)| {
-                Box::pin(async move { (index, member.process.tell().await) })
-            });
+            let tells =
+                tells.map(|(index, member)| Box::pin(async move { (index, member.process.tell().await) }));
             tokio::select! {
                 (first, ..) = futures_util::future::select_all(tells) => Some(first),
                 () = tokio::time::sleep(patience) => None,

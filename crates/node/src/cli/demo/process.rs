@@ -69,7 +69,8 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) async fn start(directory: &Path) -> Result<Self> {
         let log = directory.join("hub.log");
-        let mut process = command(&["hub", "--listen", "127.0.0.1:0"], &log)?.spawn().context("cannot start a hub")?;
+        let mut process =
+            command(&["hub", "--listen", "127.0.0.1:0"], &log)?.spawn().context("cannot start a hub")?;
         let output = process.stdout.take().context("the hub has no output")?;
         let line = BufReader::new(output).lines().next_line().await?;
         let url = line.as_deref().and_then(|line| line.strip_prefix("hub at "));
@@ -119,7 +120,11 @@ impl WorkerProcess {
     fn ended(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let last = log.lines().rev().take(5).collect::<Vec<_>>();
-        format!("{} has ended; its last words: {}", self.name, last.into_iter().rev().collect::<Vec<_>>().join(" | "))
+        format!(
+            "{} has ended; its last words: {}",
+            self.name,
+            last.into_iter().rev().collect::<Vec<_>>().join(" | ")
+        )
     }
 
     pub(crate) async fn kill(&mut self) -> Result<()> {

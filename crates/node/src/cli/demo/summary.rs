@@ -38,7 +38,8 @@ impl Summary {
         elapsed: Duration,
     ) -> Self {
         let rows: Vec<Row> = members.iter().map(|member| row(member, promised)).collect();
-        let versions: Vec<_> = members.iter().map(|member| member.report.as_ref().map(|r| &r.version)).collect();
+        let versions: Vec<_> =
+            members.iter().map(|member| member.report.as_ref().map(|r| &r.version)).collect();
         let agree = |a: &Row, b: &Row| a.state_hash == b.state_hash;
         let converged = versions.windows(2).all(|pair| pair[0] == pair[1])
             && versions.iter().all(Option::is_some)
@@ -47,7 +48,9 @@ impl Summary {
         let received: u64 = rows.iter().map(|row| row.received).sum();
         let sent_bytes: u64 = members
             .iter()
-            .map(|member| member.sent_bytes_before + member.report.as_ref().map_or(0, |report| report.sent_bytes))
+            .map(|member| {
+                member.sent_bytes_before + member.report.as_ref().map_or(0, |report| report.sent_bytes)
+            })
             .sum();
         Self {
             rows,
@@ -119,7 +122,10 @@ impl Summary {
         mesh.add_row(["everybody holds the same", if self.converged { "yes" } else { "NO" }]);
         mesh.add_row(["confirmed operations lost", &self.lost_confirmed().to_string()]);
         mesh.add_row(["operations a second", &round(self.ops_per_s).to_string()]);
-        mesh.add_row(["bytes on the wire, per operation received", &round(self.wire_bytes_per_op).to_string()]);
+        mesh.add_row([
+            "bytes on the wire, per operation received",
+            &round(self.wire_bytes_per_op).to_string(),
+        ]);
         mesh.add_row(["seconds in all", &round(self.elapsed.as_secs_f64()).to_string()]);
         println!("{mesh}");
     }
@@ -127,7 +133,8 @@ impl Summary {
 
 fn row(member: &Member, promised: &BTreeMap<ReplicaId, u64>) -> Row {
     let report = member.report.as_ref();
-    let held = |replica: &ReplicaId| report.and_then(|report| report.version.get(replica)).copied().unwrap_or(0);
+    let held =
+        |replica: &ReplicaId| report.and_then(|report| report.version.get(replica)).copied().unwrap_or(0);
     let authored: u64 = member.replicas.iter().map(held).sum();
     let all: u64 = report.map_or(0, |report| report.version.values().sum());
     let mut propagation = member.propagation_us.clone();

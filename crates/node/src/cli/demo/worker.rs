@@ -9,7 +9,9 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use meshwork::{Document, DocumentId, Documents, Edit, Event, Node, NodeConfig, Random, ReplicaId, Seed, Value};
+use meshwork::{
+    Document, DocumentId, Documents, Edit, Event, Node, NodeConfig, Random, ReplicaId, Seed, Value,
+};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     sync::broadcast::error::RecvError,
@@ -171,10 +173,7 @@ async fn report(node: &Node, notes: &SharedNotes) -> Result<Report> {
 }
 
 async fn export(node: &Node, path: &Path) -> Result<()> {
-    let document = node
-        .json(DOCUMENT)
-        .await?
-        .unwrap_or_else(|| serde_json::json!({}));
+    let document = node.json(DOCUMENT).await?.unwrap_or_else(|| serde_json::json!({}));
     let mut text = serde_json::to_string_pretty(&document)?;
     text.push('\n');
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
@@ -242,7 +241,9 @@ fn shared_document(documents: &Documents) -> Option<&Document> {
 fn missing(documents: &Documents, batch: Vec<Edit>) -> Vec<Edit> {
     let document = shared_document(documents);
     let is_there = |edit: &Edit| {
-        let Some(shown) = document.and_then(|document| document.to_json_at(edit.path())) else { return false };
+        let Some(shown) = document.and_then(|document| document.to_json_at(edit.path())) else {
+            return false;
+        };
         match edit {
             Edit::Set { value, .. } => Value::from(&shown) == *value,
             Edit::MakeMap { .. } => shown.is_object(),

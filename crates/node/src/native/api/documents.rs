@@ -36,7 +36,8 @@ struct Until {
 
 #[get("/api/documents")]
 pub(crate) async fn list(node: web::Data<Node>) -> Result<HttpResponse, ApiError> {
-    let names = node.read(|documents| documents.documents().map(ToString::to_string).collect::<Vec<_>>()).await?;
+    let names =
+        node.read(|documents| documents.documents().map(ToString::to_string).collect::<Vec<_>>()).await?;
     Ok(HttpResponse::Ok().json(json!({ "documents": names })))
 }
 
@@ -49,9 +50,7 @@ pub(crate) async fn get(
     let document = DocumentId::new(&name).map_err(NodeError::from)?;
     let keys = crate::parse_path(&query.path);
     let found = node
-        .read(move |documents| {
-            documents.document(&document).map(|document| document.to_json_at(&keys))
-        })
+        .read(move |documents| documents.document(&document).map(|document| document.to_json_at(&keys)))
         .await?;
     match found {
         None => Err(ApiError::NoSuchDocument(name.into_inner())),

@@ -56,8 +56,12 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::ForeignHost(_) => StatusCode::FORBIDDEN,
-            Self::NoSuchPath(_) | Self::NoSuchDocument(_) | Self::NothingThere { .. } => StatusCode::NOT_FOUND,
-            Self::BadJson(_) | Self::BadQuery(_) | Self::Node(NodeError::Document(_)) => StatusCode::BAD_REQUEST,
+            Self::NoSuchPath(_) | Self::NoSuchDocument(_) | Self::NothingThere { .. } => {
+                StatusCode::NOT_FOUND
+            }
+            Self::BadJson(_) | Self::BadQuery(_) | Self::Node(NodeError::Document(_)) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Node(NodeError::Stopped) => StatusCode::SERVICE_UNAVAILABLE,
@@ -74,7 +78,9 @@ impl ResponseError for ApiError {
 
 pub(crate) fn bad_json(error: JsonPayloadError, _: &HttpRequest) -> actix_web::Error {
     match error {
-        JsonPayloadError::OverflowKnownLength { .. } | JsonPayloadError::Overflow { .. } => ApiError::TooLarge,
+        JsonPayloadError::OverflowKnownLength { .. } | JsonPayloadError::Overflow { .. } => {
+            ApiError::TooLarge
+        }
         JsonPayloadError::ContentType => ApiError::NotJson,
         error => ApiError::BadJson(error.to_string()),
     }

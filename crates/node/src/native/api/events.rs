@@ -42,15 +42,16 @@ fn show(member: &Member) -> Value {
 /// An event's name and data.
 fn describe(event: &Event) -> (&'static str, Value) {
     match event {
-        Event::PeerJoined { member, again } => ("peer_joined", json!({ "member": show(member), "again": again })),
+        Event::PeerJoined { member, again } => {
+            ("peer_joined", json!({ "member": show(member), "again": again }))
+        }
         Event::PeerChanged { member } => ("peer_changed", json!({ "member": show(member) })),
         Event::PeerLeft { member, gracefully } => {
             ("peer_left", json!({ "member": show(member), "gracefully": gracefully }))
         }
-        Event::LinkUp { peer } => (
-            "link_up",
-            json!({ "session": peer.session, "node": peer.node, "connect_us": peer.connect_us }),
-        ),
+        Event::LinkUp { peer } => {
+            ("link_up", json!({ "session": peer.session, "node": peer.node, "connect_us": peer.connect_us }))
+        }
         Event::LinkDown { peer, reason } => ("link_down", json!({ "session": peer, "reason": reason })),
         Event::LinkFailed { peer, stage, reason, retry_in_ms } => (
             "link_failed",
@@ -64,10 +65,9 @@ fn describe(event: &Event) -> (&'static str, Value) {
             ("operation_received", json!({ "document": document, "operations": dots }))
         }
         Event::StateSynced { peer } => ("state_synced", json!({ "session": peer })),
-        Event::Confirmed { from, up_to } => (
-            "confirmed",
-            json!({ "replica": up_to.replica, "from": from, "up_to": up_to.sequence }),
-        ),
+        Event::Confirmed { from, up_to } => {
+            ("confirmed", json!({ "replica": up_to.replica, "from": from, "up_to": up_to.sequence }))
+        }
         Event::Misbehaved { peer, reason, cut } => {
             ("misbehaved", json!({ "session": peer, "reason": reason, "cut": cut }))
         }
@@ -78,7 +78,9 @@ fn describe(event: &Event) -> (&'static str, Value) {
         Event::TimeAhead { dot, author, ahead_ms } => {
             ("time_ahead", json!({ "operation": dot, "author": author, "ahead_ms": ahead_ms }))
         }
-        Event::Equivocation { dot, author } => ("equivocation", json!({ "operation": dot, "author": author })),
+        Event::Equivocation { dot, author } => {
+            ("equivocation", json!({ "operation": dot, "author": author }))
+        }
         Event::ReplicaRetired { replica, reason } => {
             ("replica_retired", json!({ "replica": replica, "reason": reason }))
         }
