@@ -6,19 +6,19 @@ use meshwork::{Bytes, Row, Table, WriteId};
 
 /// One node's disk.
 #[derive(Default)]
-pub struct Disk {
+pub(crate) struct Disk {
     synced: BTreeMap<(Table, Bytes), Bytes>,
     unsynced: VecDeque<(WriteId, Vec<Row>)>,
 }
 
 impl Disk {
     /// Takes rows that will be lost in a crash before they are synced.
-    pub fn write(&mut self, write: WriteId, rows: Vec<Row>) {
+    pub(crate) fn write(&mut self, write: WriteId, rows: Vec<Row>) {
         self.unsynced.push_back((write, rows));
     }
 
     /// Makes the oldest write durable, and names it.
-    pub fn sync_one(&mut self) -> Option<WriteId> {
+    pub(crate) fn sync_one(&mut self) -> Option<WriteId> {
         let (write, rows) = self.unsynced.pop_front()?;
         for Row { table, key, value } in rows {
             match value {
@@ -30,12 +30,12 @@ impl Disk {
     }
 
     /// The power fails.
-    pub fn crash(&mut self) {
+    pub(crate) fn crash(&mut self) {
         self.unsynced.clear();
     }
 
     /// What is found after a restart.
-    pub fn rows(&self) -> Vec<Row> {
+    pub(crate) fn rows(&self) -> Vec<Row> {
         let row =
             |((table, key), value): (&(Table, Bytes), &Bytes)| Row::put(*table, key.clone(), value.clone());
         self.synced.iter().map(row).collect()

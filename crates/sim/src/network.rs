@@ -16,18 +16,18 @@ const RETRANSMIT: Duration = Duration::from_millis(400);
 
 /// One end of a connection: a node's life and its name for the link.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct End {
+pub(crate) struct End {
     /// Which node.
-    pub node: usize,
+    pub(crate) node: usize,
     /// Which life of it: links do not survive a restart.
-    pub life: u64,
+    pub(crate) life: u64,
     /// Its name for the link.
-    pub link: LinkId,
+    pub(crate) link: LinkId,
 }
 
 /// Two ends that have each other's description.
 #[derive(Default)]
-pub struct Network {
+pub(crate) struct Network {
     faults: Option<NetworkFaults>,
     /// The other end of each connected end.
     connected: BTreeMap<End, End>,
@@ -41,12 +41,12 @@ pub struct Network {
 
 impl Network {
     /// A network of `nodes` nodes.
-    pub fn new(nodes: usize, faults: NetworkFaults) -> Self {
+    pub(crate) fn new(nodes: usize, faults: NetworkFaults) -> Self {
         Self { faults: Some(faults), groups: vec![0; nodes], ..Self::default() }
     }
 
     /// Ends loss and duplication; delays stay.
-    pub fn heal(&mut self) {
+    pub(crate) fn heal(&mut self) {
         if let Some(faults) = &mut self.faults {
             (faults.loss, faults.duplication) = (0.0, 0.0);
         }
@@ -54,51 +54,51 @@ impl Network {
     }
 
     /// Cuts the network in two at random.
-    pub fn partition(&mut self, random: &mut Random) {
+    pub(crate) fn partition(&mut self, random: &mut Random) {
         for group in &mut self.groups {
             *group = random.below(2) as usize;
         }
     }
 
     /// Ends the partition.
-    pub fn join(&mut self) {
+    pub(crate) fn join(&mut self) {
         self.groups.fill(0);
     }
 
     /// Whether packets pass between the two.
-    pub fn reaches(&self, a: usize, b: usize) -> bool {
+    pub(crate) fn reaches(&self, a: usize, b: usize) -> bool {
         self.groups.get(a) == self.groups.get(b)
     }
 
     /// One one-way delay.
-    pub fn delay(&self, random: &mut Random) -> Duration {
+    pub(crate) fn delay(&self, random: &mut Random) -> Duration {
         let Some(faults) = &self.faults else { return Duration::ZERO };
         random.duration(faults.delay_min, faults.delay_max)
     }
 
     /// Whether a packet is lost.
-    pub fn loses(&self, random: &mut Random) -> bool {
+    pub(crate) fn loses(&self, random: &mut Random) -> bool {
         self.faults.as_ref().is_some_and(|faults| random.chance(faults.loss))
     }
 
     /// Whether a signal comes twice.
-    pub fn duplicates(&self, random: &mut Random) -> bool {
+    pub(crate) fn duplicates(&self, random: &mut Random) -> bool {
         self.faults.as_ref().is_some_and(|faults| random.chance(faults.duplication))
     }
 
     /// Joins two ends.
-    pub fn connect(&mut self, a: End, b: End) {
+    pub(crate) fn connect(&mut self, a: End, b: End) {
         self.connected.insert(a, b);
         self.connected.insert(b, a);
     }
 
     /// The end at the other side.
-    pub fn other(&self, end: End) -> Option<End> {
+    pub(crate) fn other(&self, end: End) -> Option<End> {
         self.connected.get(&end).copied()
     }
 
     /// Forgets a connection; tells the other end, if there was one.
-    pub fn disconnect(&mut self, end: End) -> Option<End> {
+    pub(crate) fn disconnect(&mut self, end: End) -> Option<End> {
         let other = self.connected.remove(&end)?;
         self.connected.remove(&other);
         for channel in Channel::ALL {
@@ -109,18 +109,18 @@ impl Network {
     }
 
     /// All connected ends of a node's life.
-    pub fn ends_of(&self, node: usize) -> Vec<End> {
+    pub(crate) fn ends_of(&self, node: usize) -> Vec<End> {
         self.connected.keys().filter(|end| end.node == node).copied().collect()
     }
 
     /// The frames on their way to one end.
-    pub fn lane(&mut self, to: End, channel: Channel) -> &mut VecDeque<Bytes> {
+    pub(crate) fn lane(&mut self, to: End, channel: Channel) -> &mut VecDeque<Bytes> {
         self.lanes.entry((to, channel)).or_default()
     }
 
     /// When a frame sent now on a lane arrives at `to`: after a delay, behind the lane's earlier frames, and behind a
     /// retransmission if it is lost.
-    pub fn arrival(
+    pub(crate) fn arrival(
         &mut self,
         now: Monotonic,
         to: End,

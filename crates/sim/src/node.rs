@@ -20,30 +20,36 @@ use crate::{
 };
 
 /// A node: a disk that lasts, and the machines of its present life.
-pub struct Node {
+pub(crate) struct Node {
     index: usize,
     keys: Arc<KeyedHash>,
     space: SpaceId,
     secret: SpaceSecret,
     seed: Seed,
     /// The machines, while it is up.
-    pub mesh: Option<Mesh>,
+    pub(crate) mesh: Option<Mesh>,
     /// Counts starts: what was meant for an earlier life does not reach this one.
-    pub life: u64,
+    pub(crate) life: u64,
     /// What lasts.
-    pub disk: Disk,
+    pub(crate) disk: Disk,
     /// When the disk has done what it was asked.
-    pub disk_free: Monotonic,
+    pub(crate) disk_free: Monotonic,
     /// What this life has shown.
-    pub causality: Causality,
+    pub(crate) causality: Causality,
     /// Whether it comes to rest.
-    pub progress: Progress,
+    pub(crate) progress: Progress,
     armed: Option<Monotonic>,
 }
 
 impl Node {
     /// A node that was never up.
-    pub fn new(index: usize, keys: Arc<KeyedHash>, space: SpaceId, secret: SpaceSecret, seed: Seed) -> Self {
+    pub(crate) fn new(
+        index: usize,
+        keys: Arc<KeyedHash>,
+        space: SpaceId,
+        secret: SpaceSecret,
+        seed: Seed,
+    ) -> Self {
         Self {
             index,
             keys,
@@ -61,18 +67,18 @@ impl Node {
     }
 
     /// Whether it runs.
-    pub fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.mesh.is_some()
     }
 
     /// Loses power.
-    pub fn crash(&mut self) {
+    pub(crate) fn crash(&mut self) {
         self.mesh = None;
         self.disk.crash();
     }
 
     /// Starts with what the disk kept; returns what that is.
-    pub fn start(&mut self, now: Timestamp) -> Result<Version, op_log::OpenError> {
+    pub(crate) fn start(&mut self, now: Timestamp) -> Result<Version, op_log::OpenError> {
         self.life += 1;
         self.armed = None;
         self.causality = Causality::default();
@@ -119,7 +125,7 @@ impl Node {
     }
 
     /// Takes a new deadline; returns when to wake it, if that was not arranged already.
-    pub fn arm(&mut self, deadline: Option<Deadline>) -> Option<Monotonic> {
+    pub(crate) fn arm(&mut self, deadline: Option<Deadline>) -> Option<Monotonic> {
         let at = deadline.map(|deadline| deadline.at);
         if at == self.armed {
             return None;
@@ -129,7 +135,7 @@ impl Node {
     }
 
     /// Whether a wake-up that was arranged for `now` is still wanted.
-    pub fn wakes(&mut self, life: u64, now: Monotonic) -> bool {
+    pub(crate) fn wakes(&mut self, life: u64, now: Monotonic) -> bool {
         let wanted = self.is_up() && self.life == life && self.armed.is_some_and(|at| at <= now);
         if wanted {
             self.armed = None;
@@ -138,13 +144,13 @@ impl Node {
     }
 
     /// Operations became visible.
-    pub fn shown(&mut self, dots: &[Dot]) -> Result<(), String> {
+    pub(crate) fn shown(&mut self, dots: &[Dot]) -> Result<(), String> {
         let Some(mesh) = &self.mesh else { return Ok(()) };
         self.causality.shown(dots, &mesh.machines().op_log)
     }
 
     /// What it holds and shows.
-    pub fn state(&self) -> Option<(Version, Hash)> {
+    pub(crate) fn state(&self) -> Option<(Version, Hash)> {
         let machines = self.mesh.as_ref()?.machines();
         Some((machines.op_log.version().clone(), machines.documents.state_hash()))
     }

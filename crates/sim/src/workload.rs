@@ -3,7 +3,7 @@
 use meshwork::{DocumentId, Edit, Random, Value};
 
 /// The next transaction: a document out of two, and edits of a few shared places of it.
-pub fn next(random: &mut Random) -> (DocumentId, Vec<Edit>) {
+pub(crate) fn next(random: &mut Random) -> (DocumentId, Vec<Edit>) {
     let name = ["users", "chats"][random.below(2) as usize];
     // Both names are valid.
     let document = DocumentId::new(name).unwrap_or_else(|error| unreachable!("{error}"));

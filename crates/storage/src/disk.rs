@@ -13,7 +13,10 @@ use redb::{
     TableDefinition, TableError, TableHandle, WriteTransaction,
 };
 
-use crate::{Config, Folder, Medium, Stats, StorageError, Store, failure::Failure, store::TABLES};
+use crate::{Config, Folder, Medium, Stats, StorageError, Store, failure::Failure};
+
+/// Every table, in the order in which they are read back.
+const TABLES: [Table; 3] = [Table::Blocks, Table::Meta, Table::Proofs];
 
 /// The format that this program reads and writes.
 pub const FORMAT_VERSION: u32 = 1;

@@ -1,11 +1,8 @@
 //! Where rows are kept.
 
-use meshwork_base::{Row, Table};
+use meshwork_base::Row;
 
 use crate::StorageError;
-
-/// Every table, in the order in which they are read back.
-pub(crate) const TABLES: [Table; 3] = [Table::Blocks, Table::Meta, Table::Proofs];
 
 /// How much is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
