@@ -1,7 +1,6 @@
 //! The program `meshwork`: hubs, nodes, their client, the demo and the benchmark.
 
-// A program prints.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "a program prints")]
 
 mod cli;
 

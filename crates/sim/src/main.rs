@@ -1,7 +1,6 @@
 //! Runs the simulator.
 
-// A program prints.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "a program prints")]
 
 use std::process::ExitCode;
 

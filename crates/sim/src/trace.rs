@@ -30,7 +30,7 @@ impl Trace {
     pub fn note(&mut self, at: Monotonic, node: usize, what: &impl fmt::Debug) {
         self.events += 1;
         // Writing into a hasher cannot fail.
-        let _ = write!(IntoHasher(&mut self.hasher), "{} {node} {what:?}\n", at.0);
+        let _ = writeln!(IntoHasher(&mut self.hasher), "{} {node} {what:?}", at.0);
         if self.show {
             let text = format!("{what:?}");
             let text: String = text.chars().take(200).collect();

@@ -1,5 +1,7 @@
 //! Frames: round trips, bounds, and what is refused.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use bytes::Bytes;
 use meshwork_wire::{
     Assembler, BODY_BYTES_MAX, Envelope, FRAME_BYTES_MAX, FRAME_VERSION, FrameWriter, MESSAGE_BYTES_MAX,

@@ -196,8 +196,8 @@ async fn generate(node: &Node, edits: u64, seed: u64, rate: u64) -> Result<()> {
     let start = tokio::time::Instant::now();
     let mut last = None;
     for made in 0..edits {
-        if rate > 0 {
-            tokio::time::sleep_until(start + Duration::from_micros(made * 1_000_000 / rate)).await;
+        if let Some(due) = (made * 1_000_000).checked_div(rate) {
+            tokio::time::sleep_until(start + Duration::from_micros(due)).await;
         }
         last = Some(node.edit(DOCUMENT, workload::next(&mut random, node.name(), wall_us())).await?);
         if made % 50 == 49 {
