@@ -64,6 +64,8 @@
 //! assert_eq!(ada.confirmed_operations(), 3);
 //! ```
 
+#[cfg(feature = "actor")]
+mod actor;
 mod config;
 mod effect;
 mod error;
@@ -76,6 +78,8 @@ mod receipt;
 mod record;
 mod relay;
 
+#[cfg(feature = "actor")]
+pub use actor::ConsensusActor;
 pub use config::Config;
 pub use effect::Effect;
 pub use error::ReceiptError;

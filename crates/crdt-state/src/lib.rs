@@ -47,6 +47,8 @@
 //! # Ok::<(), meshwork_base::DocumentIdError>(())
 //! ```
 
+#[cfg(feature = "actor")]
+mod actor;
 mod causality;
 mod config;
 mod counter;
@@ -71,6 +73,8 @@ mod value;
 mod value_serde;
 mod view;
 
+#[cfg(feature = "actor")]
+pub use actor::DocumentsActor;
 pub use causality::AppliedVersion;
 pub use config::{Config, DEPTH_MAX, KEY_BYTES_MAX};
 pub use document::Document;

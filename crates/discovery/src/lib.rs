@@ -55,6 +55,8 @@
 //! assert_eq!(discovery.poll_effect(), Some(Effect::Open { hub: HubId(0), url }));
 //! ```
 
+#[cfg(feature = "actor")]
+mod actor;
 mod challenge;
 mod config;
 mod effect;
@@ -67,6 +69,8 @@ mod message;
 mod refusal;
 mod signal;
 
+#[cfg(feature = "actor")]
+pub use actor::DiscoveryActor;
 pub use challenge::{Nonce, challenge_transcript};
 pub use config::Config;
 pub use effect::{Effect, Event};

@@ -64,6 +64,8 @@
 //! assert_eq!(logs[0].stored_version(), logs[1].stored_version());
 //! ```
 
+#[cfg(feature = "actor")]
+mod actor;
 mod block;
 mod builder;
 mod causal;
@@ -88,6 +90,8 @@ mod serve;
 mod store;
 mod sync;
 
+#[cfg(feature = "actor")]
+pub use actor::OpLogActor;
 pub use block::FORMAT;
 pub use config::Config;
 pub use effect::{Effect, Event, Incarnation};

@@ -55,6 +55,8 @@
 //! assert_eq!(bob.members().len(), 1);
 //! ```
 
+#[cfg(feature = "actor")]
+mod actor;
 mod capabilities;
 mod config;
 mod effect;
@@ -66,6 +68,8 @@ mod member;
 mod message;
 mod roster;
 
+#[cfg(feature = "actor")]
+pub use actor::PresenceActor;
 pub use capabilities::{
     CAPABILITIES_MAX, CAPABILITY_NAME_BYTES_MAX, CAPABILITY_VALUE_BYTES_MAX, Capabilities,
 };

@@ -66,6 +66,8 @@
 //! assert!(network.take(b).iter().any(|effect| matches!(effect, Effect::Deliver { payload, .. } if payload == "hello")));
 //! ```
 
+#[cfg(feature = "actor")]
+mod actor;
 mod attempt;
 mod conduct;
 mod config;
@@ -88,6 +90,8 @@ mod traffic;
 #[cfg(feature = "native")]
 pub mod webrtc;
 
+#[cfg(feature = "actor")]
+pub use actor::TransportActor;
 pub use config::Config;
 pub use effect::{ConnectionAction, Effect, Event, Peer, Stage};
 pub use error::Refusal;
