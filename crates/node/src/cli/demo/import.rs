@@ -7,7 +7,7 @@ use meshwork::{DocumentId, Documents, Edit, Incarnation, Machine as _, ReplicaId
 use meshwork_crdt_state as documents;
 use serde_json::Value;
 
-use super::worker::DOCUMENT;
+use super::workload::DOCUMENT;
 
 /// A transaction takes edits up to about this size: small enough to share out, large enough to be cheap.
 const BATCH_BYTES: usize = 4 * 1024;

@@ -1,7 +1,6 @@
 //! `meshwork demo`: a real mesh of processes, one of which is killed and comes back.
 
 mod import;
-mod process;
 mod protocol;
 mod summary;
 mod worker;
@@ -9,7 +8,7 @@ mod workload;
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -20,10 +19,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use meshwork::{ReplicaId, Seed};
 use meshwork_identity::RoomCode;
 
-use process::{Hub, WorkerProcess};
+use super::process::{DataDirectory, Hub, Worker};
 use protocol::{Order, Report, Tell, Work};
 use summary::Summary;
 pub(crate) use worker::{WorkerArguments, run as run_worker};
+
+/// One life of a node.
+type WorkerProcess = Worker<Order, Tell>;
 
 /// How long the mesh may stand still before the demo gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -142,18 +144,24 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn start_worker(hub: &str, room: &RoomCode, name: &str, data: &Path) -> Result<WorkerProcess> {
+    let (room, data) = (room.to_string(), data.display().to_string());
+    let arguments = ["worker", "--hub", hub, "--room", &room, "--name", name, "--data", &data];
+    Worker::start(&arguments, name, PathBuf::from(format!("{data}.log")))
+}
+
 /// The directory for the nodes' data; removed at the end unless the user chose it.
-fn tempfile_directory(chosen: Option<&std::path::Path>) -> Result<process::DataDirectory> {
+fn tempfile_directory(chosen: Option<&Path>) -> Result<DataDirectory> {
     match chosen {
-        Some(directory) => process::DataDirectory::keep(directory),
-        None => process::DataDirectory::temporary(),
+        Some(directory) => DataDirectory::keep(directory),
+        None => DataDirectory::temporary("demo"),
     }
 }
 
 impl Demo {
     /// Starts the hub and the nodes, and waits until every node is linked with every other.
     async fn launch(
-        directory: &std::path::Path,
+        directory: &Path,
         room: RoomCode,
         works: Vec<Work>,
         visible: bool,
@@ -173,7 +181,7 @@ impl Demo {
         for (number, work) in (1..).zip(works) {
             let name = format!("node-{number}");
             let data = directory.join(&name);
-            let process = WorkerProcess::start(&hub.url, &room, &name, &data)?;
+            let process = start_worker(&hub.url, &room, &name, &data)?;
             members.push(Member::new(name, data, process, work));
         }
         let mut demo = Self { hub, room, members, promised: BTreeMap::new(), bar };
@@ -200,7 +208,7 @@ impl Demo {
 
         let member = &mut self.members[victim];
         self.bar.set_message(format!("{} comes back", member.name));
-        member.process = WorkerProcess::start(&self.hub.url, &self.room, &member.name, &member.data)?;
+        member.process = start_worker(&self.hub.url, &self.room, &member.name, &member.data)?;
         self.wait("the killed node to run again", |demo| demo.members[victim].id.is_some()).await?;
         let member = &mut self.members[victim];
         let rest = member.rest_of_work();
@@ -266,7 +274,7 @@ impl Demo {
         Ok(())
     }
 
-    async fn export(&mut self, path: &std::path::Path) -> Result<()> {
+    async fn export(&mut self, path: &Path) -> Result<()> {
         let path = std::path::absolute(path)?;
         let last = self.members.last_mut().context("no nodes")?;
         last.process.order(&Order::Export { path }).await?;

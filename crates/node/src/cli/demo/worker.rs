@@ -20,11 +20,9 @@ use tokio::{
 use super::{
     import,
     protocol::{Order, Report, Tell, Work},
-    workload,
+    workload::{self, CLOCKS, DOCUMENT},
 };
 
-/// The document that everybody edits.
-pub(crate) const DOCUMENT: &str = "app";
 /// Propagation samples kept between two reports.
 const SAMPLES_MAX: usize = 100_000;
 /// Confirmations are told at most this often.
@@ -130,7 +128,9 @@ async fn listen(node: Node, notes: SharedNotes) {
                     tell(&Tell::Replica { replica: incarnation.replica });
                 }
             }
-            Event::OperationReceived { .. } => measure(&node, started_us, &mut seen, &notes).await,
+            Event::OperationReceived { document, .. } if document.as_str() == CLOCKS => {
+                measure(&node, started_us, &mut seen, &notes).await
+            }
             _ => {}
         }
     }
@@ -139,7 +139,7 @@ async fn listen(node: Node, notes: SharedNotes) {
 /// Notes how long ago the others wrote what is visible now.
 async fn measure(node: &Node, started_us: u64, seen: &mut BTreeMap<String, u64>, notes: &SharedNotes) {
     let read = node.read(|documents| {
-        let shown = shared_document(documents)?.to_json_at(&[workload::SEEN])?;
+        let shown = named(documents, CLOCKS)?.to_json();
         let entries = shown.as_object()?.iter();
         Some(entries.filter_map(|(name, at)| Some((name.clone(), at.as_u64()?))).collect::<Vec<_>>())
     });
@@ -199,7 +199,8 @@ async fn generate(node: &Node, edits: u64, seed: u64, rate: u64) -> Result<()> {
         if let Some(due) = (made * 1_000_000).checked_div(rate) {
             tokio::time::sleep_until(start + Duration::from_micros(due)).await;
         }
-        last = Some(node.edit(DOCUMENT, workload::next(&mut random, node.name(), wall_us())).await?);
+        let (document, transaction) = workload::next(&mut random, node.name(), wall_us());
+        last = Some(node.edit(document, transaction).await?);
         if made % 50 == 49 {
             tell(&Tell::Progress { made: made + 1, of: edits });
         }
@@ -222,7 +223,8 @@ async fn import_share(node: &Node, file: &Path, index: usize, of: usize) -> Resu
         if !missing.is_empty() {
             last = Some(node.edit(DOCUMENT, missing).await?);
         }
-        if made % 50 == 0 {
+        if made % 20 == 0 {
+            node.edit(CLOCKS, workload::tell_time(node.name(), wall_us())).await?;
             tell(&Tell::Progress { made, of: total });
         }
     }
@@ -233,13 +235,13 @@ async fn import_share(node: &Node, file: &Path, index: usize, of: usize) -> Resu
     Ok(())
 }
 
-fn shared_document(documents: &Documents) -> Option<&Document> {
-    documents.document(&DocumentId::new(DOCUMENT).ok()?)
+fn named<'a>(documents: &'a Documents, name: &str) -> Option<&'a Document> {
+    documents.document(&DocumentId::new(name).ok()?)
 }
 
 /// The edits whose outcome is not there yet.
 fn missing(documents: &Documents, batch: Vec<Edit>) -> Vec<Edit> {
-    let document = shared_document(documents);
+    let document = named(documents, DOCUMENT);
     let is_there = |edit: &Edit| {
         let Some(shown) = document.and_then(|document| document.to_json_at(edit.path())) else {
             return false;
