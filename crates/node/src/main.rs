@@ -15,8 +15,15 @@ fn main() -> ExitCode {
     match actix_web::rt::System::new().block_on(cli::run(arguments.command)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("meshwork: {error:#}");
+            eprintln!("meshwork: {}", explain(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error with its causes, but for those that it quotes already.
+fn explain(error: &anyhow::Error) -> String {
+    error.chain().skip(1).map(ToString::to_string).fold(error.to_string(), |text, cause| {
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
 }

@@ -11,10 +11,15 @@ pub(crate) struct HubArguments {
     /// Listen here
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]
     listen: SocketAddr,
+    /// A name under which nodes reach this hub, with the port unless it is the scheme's own: `hub.example`,
+    /// `10.0.0.5:7070`. May be given more than once; without one any name is taken. Set it on a public hub: it keeps
+    /// a hostile hub from passing this hub's challenges on to nodes that trust it, and speaking here in their name
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
 }
 
 pub(crate) async fn run(arguments: HubArguments) -> Result<()> {
-    let hub = HubServer::bind(HubConfig::default(), arguments.listen)?;
+    let hub = HubServer::bind(HubConfig { hosts: arguments.host, ..HubConfig::default() }, arguments.listen)?;
     // On standard output, for scripts that asked for port 0.
     println!("hub at http://{}", hub.local_addr());
     hub.run()?.finished().await.context("the hub ended")

@@ -2,7 +2,7 @@
 
 use std::{io::IsTerminal as _, path::PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
 use meshwork::{Membership, Profile, Seed};
 use meshwork_identity::{Invitation, RoomCode, SpaceSecret};
@@ -11,7 +11,7 @@ use url::Url;
 #[derive(Args)]
 pub(crate) struct InviteArguments {
     /// The hub where the newcomer finds the others
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
+    #[arg(long, value_name = "URL", value_parser = super::hub_url, default_value = "http://127.0.0.1:7070")]
     hub: Url,
     /// The room on the hub; a fresh one if it is not given
     #[arg(long, value_name = "CODE")]
@@ -25,9 +25,6 @@ pub(crate) struct InviteArguments {
 }
 
 pub(crate) fn run(arguments: InviteArguments) -> Result<()> {
-    if !matches!(arguments.hub.scheme(), "http" | "https") {
-        bail!("`{}` is not the address of a hub: it starts with http:// or https://", arguments.hub);
-    }
     let mut entropy = [0; 32];
     getrandom::fill(&mut entropy).context("the operating system gives no randomness")?;
     let seed = Seed::new(entropy);

@@ -5,6 +5,7 @@ mod demo;
 mod hub;
 mod invite;
 mod node;
+mod process;
 mod table;
 
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+use url::Url;
 
 /// Peer-to-peer nodes that hold the same state.
 #[derive(Parser)]
@@ -44,6 +46,12 @@ pub(crate) enum Command {
     Set(client::SetArguments),
     /// Show what happens, as it happens
     Watch(client::ApiArguments),
+}
+
+/// The address of a hub, as an argument.
+pub(crate) fn hub_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or_else(|| "a hub's address starts with http:// or https://, as in http://127.0.0.1:7070".into())
 }
 
 impl Command {

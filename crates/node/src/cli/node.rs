@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use meshwork::{Event, Node, NodeConfig, api::ApiServer};
 use meshwork_hub::{HubConfig, HubServer};
@@ -13,7 +13,7 @@ use url::Url;
 #[derive(Args)]
 pub(crate) struct NodeArguments {
     /// A hub where peers are found; may be given more than once
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = super::hub_url)]
     hub: Vec<Url>,
     /// The room on the hub: 6 characters of A-Z and 0-9
     #[arg(long, value_name = "CODE")]
@@ -98,6 +98,7 @@ async fn serve(config: NodeConfig, api: Option<SocketAddr>) -> Result<()> {
         .context("cannot listen for SIGTERM")?;
     tokio::select! {
         () = report(&node) => {}
+        () = node.ended() => bail!("the node has ended; its log says why"),
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// The prefix of environment variables: `MESHWORK_NAME`, `MESHWORK_TRANSPORT__LINKS_MAX`, …
 const ENVIRONMENT_PREFIX: &str = "MESHWORK";
+/// The only list that can be set by the environment: addresses between commas.
+const HUBS_VARIABLE: &str = "MESHWORK_DISCOVERY__HUBS";
 const NAME_BYTES_MAX: usize = 64;
 
 /// The settings of a node. In a file (TOML), a section is a table: `[transport]` with `links_max = 16`.
@@ -86,9 +88,14 @@ impl NodeConfig {
         if let Some(path) = file {
             sources = sources.add_source(File::from(path).format(FileFormat::Toml));
         }
+        // Values stay text until their setting says what it takes: a name of digits keeps its leading zeros.
         let environment = Environment::with_prefix(ENVIRONMENT_PREFIX).prefix_separator("_").separator("__");
-        let sources = sources.add_source(environment.try_parsing(true).ignore_empty(true)).build()?;
-        Ok(sources.try_deserialize()?)
+        sources = sources.add_source(environment.ignore_empty(true));
+        if let Some(hubs) = std::env::var(HUBS_VARIABLE).ok().filter(|hubs| !hubs.is_empty()) {
+            let hubs: Vec<&str> = hubs.split(',').map(str::trim).collect();
+            sources = sources.set_override("discovery.hubs", hubs)?;
+        }
+        Ok(sources.build()?.try_deserialize()?)
     }
 
     /// Checks every setting, and names the first that is out of its range by its section and name.

@@ -201,6 +201,7 @@ impl Frame {
             }
             self.shared.abandon_edits();
             let Some(name) = died else { break };
+            self.shared.deaths.send_modify(|deaths| *deaths += 1);
             rebuilds.push_back(Instant::now());
             rebuilds.retain(|at| at.elapsed() < REBUILDS_WINDOW);
             if rebuilds.len() > REBUILDS_MAX {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::Addr;
-use meshwork_base::{DocumentId, DocumentIdError, Dot, NodeId, ReplicaId, SessionId, SpaceId, Version};
+use meshwork_base::{DocumentId, DocumentIdError, Dot, NodeId, SessionId, SpaceId, Version};
 use meshwork_crdt_state::{Document, Documents, Edit, EditError};
 use meshwork_identity::RoomCode;
 use meshwork_op_log::{Incarnation, OpLog};
@@ -148,28 +148,31 @@ impl Node {
         self.shared().events.subscribe()
     }
 
-    /// Waits until the operation is durable here.
+    /// Waits until the operation is durable here. Ends with [`NodeError::Stopped`] when the node does, or when it
+    /// rebuilds itself from storage, which may not hold the operation.
     pub async fn stored(&self, dot: Dot) -> Result<(), NodeError> {
-        let mut stored = self.shared().stored.subscribe();
-        let mut ended = self.inner.ended.clone();
-        tokio::select! {
-            result = stored.wait_for(|version| version.contains(dot)) => result.map(drop).map_err(|_| NodeError::Stopped),
-            _ = ended.wait_for(|ended| *ended) => Err(NodeError::Stopped),
-        }
+        self.reach(&self.shared().stored, |version| version.contains(dot)).await
     }
 
-    /// Waits until the operation meets the policy: stored on as many nodes as configured.
+    /// Waits until the operation meets the policy: stored on as many nodes as configured. Ends early as
+    /// [`stored`](Self::stored) does.
     pub async fn confirmed(&self, dot: Dot) -> Result<(), NodeError> {
         if self.running()?.actors.consensus.is_none() {
             return Err(NodeError::Absent("consensus"));
         }
-        let mut confirmed = self.shared().confirmed.subscribe();
+        let reached = |sequence: &u64| *sequence >= dot.sequence;
+        self.reach(&self.shared().confirmed, |confirmed| confirmed.get(&dot.replica).is_some_and(reached))
+            .await
+    }
+
+    async fn reach<T>(&self, state: &watch::Sender<T>, goal: impl Fn(&T) -> bool) -> Result<(), NodeError> {
+        let mut state = state.subscribe();
+        let mut deaths = self.shared().deaths.subscribe();
         let mut ended = self.inner.ended.clone();
-        let reached = |up_to: &std::collections::BTreeMap<ReplicaId, u64>| {
-            up_to.get(&dot.replica).is_some_and(|sequence| *sequence >= dot.sequence)
-        };
         tokio::select! {
-            result = confirmed.wait_for(reached) => result.map(drop).map_err(|_| NodeError::Stopped),
+            biased;
+            reached = state.wait_for(|state| goal(state)) => reached.map(drop).map_err(|_| NodeError::Stopped),
+            _ = deaths.changed() => Err(NodeError::Stopped),
             _ = ended.wait_for(|ended| *ended) => Err(NodeError::Stopped),
         }
     }
@@ -214,6 +217,11 @@ impl Node {
     /// Stores everything, says goodbye to the others, and ends. Returns when the data directory is free again.
     pub async fn close(&self) {
         self.inner.stop.send_replace(true);
+        self.ended().await;
+    }
+
+    /// Waits until the node has ended: closed, or given up after it failed too often.
+    pub async fn ended(&self) {
         let mut ended = self.inner.ended.clone();
         // An error means that the thread is gone, which is what we wait for.
         let _ = ended.wait_for(|ended| *ended).await;

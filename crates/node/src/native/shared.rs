@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     /// Why storage does not take writes, while it does not.
     pub(crate) stalled: watch::Sender<Option<String>>,
     pub(crate) closed: watch::Sender<bool>,
+    /// How often the actors have died.
+    pub(crate) deaths: watch::Sender<u64>,
     /// One permit for each edit that may be visible without being durable.
     unsaved: Semaphore,
     edits: Mutex<Edits>,
@@ -51,6 +53,7 @@ impl Shared {
             incarnation: watch::Sender::default(),
             stalled: watch::Sender::default(),
             closed: watch::Sender::default(),
+            deaths: watch::Sender::default(),
             unsaved: Semaphore::new(unsaved_edits_max),
             edits: Mutex::default(),
             next_request: AtomicU64::new(1),
