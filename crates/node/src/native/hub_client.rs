@@ -1,6 +1,6 @@
 //! Performs discovery's WebSockets.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 
 use actix::Recipient;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -29,6 +29,25 @@ pub(crate) struct HubClients {
 struct Client {
     outgoing: mpsc::Sender<ClientMessage>,
     task: JoinHandle<()>,
+    stage: Rc<Cell<Stage>>,
+}
+
+/// How far a conversation is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Connecting,
+    Open,
+    /// Discovery has closed it: it hears no more of it, but what waits is still sent.
+    Closing,
+}
+
+impl Client {
+    fn close(self) {
+        // What is open ends by itself once what waits has been sent, because the sender is dropped here.
+        if self.stage.replace(Stage::Closing) == Stage::Connecting {
+            self.task.abort();
+        }
+    }
 }
 
 impl HubClients {
@@ -40,22 +59,27 @@ impl HubClients {
         match action {
             HubAction::Open { url } => {
                 let (outgoing, waiting) = mpsc::channel(WAITING_MESSAGES_MAX);
-                let task = tokio::task::spawn_local(converse(hub, url, waiting, self.discovery.clone()));
-                if let Some(old) = self.open.insert(hub, Client { outgoing, task }) {
-                    old.task.abort();
+                let stage = Rc::new(Cell::new(Stage::Connecting));
+                let ear = Ear { hub, discovery: self.discovery.clone(), stage: stage.clone() };
+                let task = tokio::task::spawn_local(converse(ear, url, waiting));
+                if let Some(old) = self.open.insert(hub, Client { outgoing, task, stage }) {
+                    old.close();
                 }
             }
             HubAction::Send(message) => {
-                if let Some(client) = self.open.get(&hub)
-                    && let Err(mpsc::error::TrySendError::Full(_)) = client.outgoing.try_send(message)
-                {
+                let Some(client) = self.open.get(&hub) else { return };
+                if let Err(mpsc::error::TrySendError::Full(_)) = client.outgoing.try_send(message) {
                     client.task.abort();
+                    self.open.remove(&hub);
                     let reason = "the hub does not take our messages".to_owned();
                     self.discovery.do_send(Tell::new(Input::Closed { hub, reason }));
                 }
             }
-            // Dropping the sender ends the conversation after what waits has been sent.
-            HubAction::Close => drop(self.open.remove(&hub)),
+            HubAction::Close => {
+                if let Some(client) = self.open.remove(&hub) {
+                    client.close();
+                }
+            }
         }
     }
 }
@@ -68,22 +92,35 @@ impl Drop for HubClients {
     }
 }
 
-/// One WebSocket from opening to end; tells discovery what happens.
-async fn converse(
+/// Where a conversation is heard, until it is closed.
+struct Ear {
     hub: HubId,
-    url: Url,
-    mut outgoing: mpsc::Receiver<ClientMessage>,
     discovery: Recipient<Tell<Input>>,
-) {
-    let tell = |input| discovery.do_send(Tell::new(input));
+    stage: Rc<Cell<Stage>>,
+}
+
+impl Ear {
+    fn tell(&self, input: Input) {
+        if self.stage.get() != Stage::Closing {
+            self.discovery.do_send(Tell::new(input));
+        }
+    }
+}
+
+/// One WebSocket from opening to end; tells discovery what happens.
+async fn converse(ear: Ear, url: Url, mut outgoing: mpsc::Receiver<ClientMessage>) {
+    let hub = ear.hub;
     let config = WebSocketConfig::default()
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
     let mut socket = match connect_async_with_config(url.as_str(), Some(config), true).await {
         Ok((socket, _)) => socket,
-        Err(error) => return tell(Input::Closed { hub, reason: format!("cannot reach {url}: {error}") }),
+        Err(error) => {
+            return ear.tell(Input::Closed { hub, reason: format!("cannot reach {url}: {error}") });
+        }
     };
-    tell(Input::Opened { hub });
+    ear.stage.set(Stage::Open);
+    ear.tell(Input::Opened { hub });
     let reason = loop {
         tokio::select! {
             message = outgoing.recv() => {
@@ -105,7 +142,7 @@ async fn converse(
             }
             message = socket.next() => match message {
                 Some(Ok(Message::Text(text))) => match ServerMessage::from_json(&text) {
-                    Ok(message) => tell(Input::Received { hub, message }),
+                    Ok(message) => ear.tell(Input::Received { hub, message }),
                     Err(error) => break format!("{url} does not speak our protocol: {error}"),
                 },
                 Some(Ok(Message::Close(frame))) => {
@@ -117,5 +154,5 @@ async fn converse(
             }
         }
     };
-    tell(Input::Closed { hub, reason });
+    ear.tell(Input::Closed { hub, reason });
 }
