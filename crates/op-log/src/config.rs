@@ -53,7 +53,7 @@ impl Config {
         ConfigError::check("announce_interval_ms", self.announce_interval_ms, 0..=60_000)?;
         ConfigError::check("want_timeout_ms", self.want_timeout_ms, 100..=600_000)?;
         ConfigError::check("credit_bytes", self.credit_bytes, 64 * 1024..=CREDIT_BYTES_MAX)?;
-        ConfigError::check("buffered_bytes_max", self.buffered_bytes_max, 2 * 1024 * 1024..=1 << 32)?;
+        ConfigError::check("buffered_bytes_max", self.buffered_bytes_max, 2 * 1024 * 1024..=1 << 30)?;
         ConfigError::check("buffered_blocks_max", self.buffered_blocks_max, 16..=1_000_000)?;
         ConfigError::check("remote_replicas_max", self.remote_replicas_max, 16..=10_000_000)?;
         ConfigError::check("deliver_operations_max", self.deliver_operations_max, 1..=1_000_000)

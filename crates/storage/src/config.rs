@@ -35,9 +35,9 @@ impl Default for Config {
 impl Config {
     /// Checks every setting.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        ConfigError::check("cache_bytes", self.cache_bytes, 1 << 20..=16 << 30)?;
+        ConfigError::check("cache_bytes", self.cache_bytes, 1 << 20..=1 << 30)?;
         ConfigError::check("commit_bytes_max", self.commit_bytes_max, 4 << 10..=256 << 20)?;
-        ConfigError::check("queue_bytes_max", self.queue_bytes_max, 1 << 20..=16 << 30)?;
+        ConfigError::check("queue_bytes_max", self.queue_bytes_max, 1 << 20..=1 << 30)?;
         ConfigError::check("retry_first_ms", self.retry_first_ms, 1..=60_000)?;
         ConfigError::check("retry_max_ms", self.retry_max_ms, self.retry_first_ms..=600_000)
     }
