@@ -62,7 +62,17 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ),
     (
         "meshwork-examples",
-        &["meshwork", "meshwork-base", "meshwork-crdt-state", "meshwork-identity", "meshwork-hub"],
+        &[
+            "meshwork",
+            "meshwork-base",
+            "meshwork-crdt-state",
+            "meshwork-identity",
+            "meshwork-hub",
+            "meshwork-op-log",
+            "meshwork-shell",
+            "meshwork-storage",
+            "meshwork-transport",
+        ],
     ),
     ("xtask", &[]),
 ];
@@ -76,8 +86,8 @@ const NOBODY_USES: [&str; 2] = ["meshwork-sim", "xtask"];
 const SHELL: &str = "meshwork-shell";
 /// The one feature that brings the shell to a domain crate.
 const SHELL_FEATURE: &str = "actor";
-/// The one crate above the domains that wraps them in actors.
-const SHELL_USER: &str = "meshwork";
+/// Who stands above the domains and hosts their machines.
+const SHELL_USERS: [&str; 2] = ["meshwork", "meshwork-examples"];
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut complaints = direction(&workspace.packages);
@@ -116,7 +126,7 @@ fn direction(packages: &[Package]) -> Vec<String> {
             let free = dependency.kind.as_deref() == Some("dev") && !NOBODY_USES.contains(&used);
             if !free && !allowed.contains(&used) {
                 complaints.push(format!("{name} depends on {used}; it may depend on: {}", list(allowed)));
-            } else if !free && used == SHELL && name != SHELL_USER {
+            } else if !free && used == SHELL && !SHELL_USERS.contains(&name) {
                 complaints.extend(shell_leaks(package, dependency));
             }
         }
