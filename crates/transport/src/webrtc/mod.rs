@@ -1,8 +1,8 @@
 //! Performs [`ConnectionAction`]s over WebRTC, with the `webrtc` crate.
 //!
-//! One connection is one task ([`connection`]) that owns the library's peer connection and always closes it;
-//! inside it a second one ([`session`]) lives through the link: describe, open, carry frames. Frames out go
-//! straight to a task per channel ([`lane`]); frames in come from another, which stops reading when the host
+//! One connection is one task (`connection.rs`) that owns the library's peer connection and always closes it;
+//! inside it a second one (`session.rs`) lives through the link: describe, open, carry frames. Frames out go
+//! straight to a task per channel (`lane.rs`); frames in come from another, which stops reading when the host
 //! lags, so that the other side is slowed down instead of our memory filled.
 //!
 //! On the wire:
