@@ -6,7 +6,6 @@ mod hub;
 mod invite;
 mod node;
 mod process;
-mod process;
 mod table;
 
 use std::process::ExitCode;

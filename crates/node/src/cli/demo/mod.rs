@@ -160,12 +160,7 @@ fn tempfile_directory(chosen: Option<&Path>) -> Result<DataDirectory> {
 
 impl Demo {
     /// Starts the hub and the nodes, and waits until every node is linked with every other.
-    async fn launch(
-        directory: &Path,
-        room: RoomCode,
-        works: Vec<Work>,
-        visible: bool,
-    ) -> Result<Self> {
+    async fn launch(directory: &Path, room: RoomCode, works: Vec<Work>, visible: bool) -> Result<Self> {
         let bar = ProgressBar::with_draw_target(
             Some(0),
             if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
