@@ -83,8 +83,7 @@ pub(crate) async fn status(arguments: ApiArguments) -> Result<()> {
         let shown = match value {
             Value::Array(items) => items.len().to_string(),
             Value::Object(entries) => {
-                let entries =
-                    entries.iter().map(|(key, value)| format!("{}: {value}", &key[..key.len().min(8)]));
+                let entries = entries.iter().map(|(key, value)| format!("{key}: {value}"));
                 entries.collect::<Vec<_>>().join("\n")
             }
             value => text(value),

@@ -8,7 +8,7 @@ mod node;
 mod process;
 mod table;
 
-use std::process::ExitCode;
+use std::{io::IsTerminal as _, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -63,9 +63,16 @@ impl Command {
 
 /// Logs to standard error: `RUST_LOG` says what, by default what a service does and what goes wrong elsewhere.
 pub(crate) fn start_logging(service: bool) {
-    let default = if service { "warn,meshwork=info" } else { "error" };
+    // The WebRTC stack warns of what is normal while a connection is made.
+    let default = if service { "error,meshwork=info" } else { "error" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .with_target(false)
+        .init();
 }
 
 pub(crate) async fn run(command: Command) -> Result<ExitCode> {

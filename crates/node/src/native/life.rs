@@ -169,9 +169,9 @@ impl Frame {
             let (running, performer) = match self.be_born(life, tell_death) {
                 Ok(born) => born,
                 Err(error) => {
-                    tracing::error!(%error, "the node cannot start");
-                    if let Some(ready) = ready.take() {
-                        let _ = ready.send(Err(error));
+                    match ready.take() {
+                        Some(ready) => drop(ready.send(Err(error))),
+                        None => tracing::error!(%error, "the node cannot start again"),
                     }
                     break;
                 }
@@ -218,7 +218,10 @@ impl Frame {
         life: u64,
         deaths: mpsc::UnboundedSender<&'static str>,
     ) -> Result<(Running, SharedPerformer), StartError> {
-        let session = SessionId(self.seed.fork(&format!("session {life}")).random().bytes());
+        let session = match life {
+            0 => membership::first_session(&self.seed),
+            life => SessionId(self.seed.fork(&format!("session {life}")).random().bytes()),
+        };
         let identity = Identity { node: self.profile.key.node(), session, space: self.membership.space };
         let store = self.open_store()?;
         let durable = store.durable();

@@ -60,6 +60,11 @@ pub(crate) async fn settle(
     }
 }
 
+/// The session of a node's first life.
+pub(crate) fn first_session(seed: &Seed) -> SessionId {
+    SessionId(seed.fork("session 0").random().bytes())
+}
+
 /// Joins the room for a moment to learn which space lives there; the first to come names it. Waits for a hub that
 /// cannot be reached.
 async fn ask_hubs(
@@ -70,7 +75,8 @@ async fn ask_hubs(
     seed: &Seed,
 ) -> Result<SpaceId, StartError> {
     let context = discovery::Context {
-        session: SessionId(seed.fork("first session").random().bytes()),
+        // The session that will run: its second connection replaces this one, and nobody meets a ghost.
+        session: first_session(seed),
         signer: Arc::new(profile.key.clone()),
         name: config.name.clone(),
         space: None,
