@@ -30,7 +30,7 @@ const MISTAKES: [(&str, &str, &[&str]); 8] = [
         "storage.cache_bytes = 1",
         &["setting `storage.cache_bytes` is 1, but takes 1048576 to"],
     ),
-    ("NAME", &NAME_TOO_LONG, &["setting `name (bytes)` is 65, but takes 1 to 64"]),
+    ("NAME", NAME_TOO_LONG, &["setting `name (bytes)` is 65, but takes 1 to 64"]),
 ];
 const NAME_TOO_LONG: &str = "name = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"";
 

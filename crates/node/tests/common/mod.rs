@@ -213,17 +213,21 @@ pub struct Answer {
 impl Api {
     /// Sends `head` as the request's first lines, and `body`.
     pub fn raw(self, head: &str, body: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        self.try_raw(head, body).unwrap()
+    }
+
+    fn try_raw(self, head: &str, body: &[u8]) -> std::io::Result<Answer> {
+        let mut stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         let head = format!("{head}\r\nconnection: close\r\n\r\n");
-        stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8(answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        stream.write_all(&[head.as_bytes(), body].concat())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) =
+            answer.split_once("\r\n\r\n").ok_or_else(|| std::io::Error::other("the answer broke off"))?;
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let body = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
-        Answer { status, body }
+        Ok(Answer { status, body })
     }
 
     pub fn request(self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
@@ -258,6 +262,17 @@ impl Api {
         let answer = self.post(&format!("/api/documents/app?wait={wait}"), &edit);
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.body
+    }
+
+    /// The same; `None` when the node dies before it has answered.
+    pub fn try_set(self, key: &str, value: &str, wait: &str) -> Option<Answer> {
+        let edit = serde_json::json!({ "set": { "path": [key], "value": value } }).to_string();
+        let head = format!(
+            "POST /api/documents/app?wait={wait} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\ncontent-type: application/json",
+            self.address,
+            edit.len()
+        );
+        self.try_raw(&head, edit.as_bytes()).ok()
     }
 
     /// What lies at a path of the document; null when nothing does.

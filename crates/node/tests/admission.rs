@@ -1,0 +1,136 @@
+//! Who gets in: room codes, passwords and invitations, right and wrong.
+#![cfg(feature = "native")]
+
+mod common;
+
+use common::{Api, NodeProcess, Process, eventually, hub, run};
+use serde_json::Value;
+
+/// Both are linked, and what one writes arrives at the other.
+fn replicate(a: Api, b: Api) {
+    let linked = |status: &Value| status["connected_peers"].as_array().is_some_and(|peers| peers.len() == 1);
+    eventually("a link", || a.status(), linked);
+    eventually("a link", || b.status(), linked);
+    assert_eq!(a.status()["space_id"], b.status()["space_id"]);
+    a.set("from/a", "a", "visible");
+    b.set("from/b", "b", "visible");
+    for api in [a, b] {
+        let shown = || api.value("from").to_string();
+        eventually("both edits", shown, |shown| shown == r#"{"a":"a","b":"b"}"#);
+    }
+}
+
+#[test]
+fn an_invitation_leads_two_nodes_to_each_other() {
+    let (_hub, url) = hub();
+    let link = run(format!("invite --hub {url} --room a3b7k9")).succeeded();
+    assert!(link.starts_with(&format!("{url}/join/A3B7K9#")), "{link}");
+    let [a, b] = ["a", "b"].map(|name| NodeProcess::start(&format!("--name {name} --join {link}")));
+    replicate(a.api, b.api);
+}
+
+#[test]
+fn a_member_invites_from_its_data_directory() {
+    let (_hub, url) = hub();
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().display();
+    run(format!("invite --data {data}")).refused("profile.json: No such file or directory");
+    let member =
+        NodeProcess::start(&format!("--data {data} --hub {url} --room A3B7K9 --password correct-horse"));
+    let link = run(format!("invite --data {data} --hub {url} --room A3B7K9")).succeeded();
+    let guest = NodeProcess::start(&format!("--join {link}"));
+    replicate(member.api, guest.api);
+}
+
+#[test]
+fn a_room_code_is_enough_in_any_case_of_letters() {
+    let (_hub, url) = hub();
+    let [a, b] = ["A3B7K9", "a3b7k9"].map(|room| NodeProcess::start(&format!("--hub {url} --room {room}")));
+    replicate(a.api, b.api);
+}
+
+#[test]
+fn a_password_lets_in_and_a_wrong_one_does_not() {
+    let (_hub, url) = hub();
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().display();
+    let room = format!("--hub {url} --room A3B7K9");
+    let a = NodeProcess::start(&format!("{room} --password correct-horse"));
+    let b = NodeProcess::start(&format!("{room} --password correct-horse --data {data}"));
+    replicate(a.api, b.api);
+    run(format!("node {room} --password battery-staple")).refused("wrong password for this room");
+    run(format!("node {room}")).refused("wrong password for this room");
+    b.process.terminate().succeeded();
+    // A member is told without asking anybody.
+    run(format!("node {room} --password battery-staple --data {data}"))
+        .refused("wrong password: the space of this data directory was joined with another one");
+    run(format!("node {room} --password x")).refused("password");
+    NodeProcess::start(&format!("{room} --data {data}")).process.line("up in");
+}
+
+#[test]
+fn a_secret_of_the_right_form_that_is_wrong_gets_nowhere() {
+    let (_hub, url) = hub();
+    let link = run(format!("invite --hub {url}")).succeeded();
+    let (rest, secret) = link.rsplit_once('.').unwrap();
+    let other = if secret.starts_with('A') { "B" } else { "A" };
+    let wrong = format!("{rest}.{other}{}", &secret[1..]);
+    let inside = NodeProcess::start(&format!("--join {link}"));
+    let mut outside = NodeProcess::start(&format!("--join {wrong}"));
+    outside.process.line("the hub refuses: wrong password for this room");
+    outside.api.set("x", "outside", "stored");
+    assert_eq!(inside.api.status()["total_peers"], 0);
+}
+
+#[test]
+fn an_invitation_to_another_space_does_not_change_a_member() {
+    let (_hub, url) = hub();
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().display();
+    let first = run(format!("invite --hub {url}")).succeeded();
+    let second = run(format!("invite --hub {url}")).succeeded();
+    let space = |api: Api| api.status()["space_id"].as_str().unwrap().to_owned();
+    let node = NodeProcess::start(&format!("--data {data} --join {first}"));
+    let member_of = space(node.api);
+    node.process.terminate().succeeded();
+    let refused = run(format!("node --data {data} --join {second}"));
+    refused
+        .refused(&format!("the data directory belongs to space {member_of}, the invitation leads to space"));
+    // Following the first again, or none, is fine.
+    for arguments in [format!("--join {first}"), String::new()] {
+        let node = NodeProcess::start(&format!("--data {data} {arguments}"));
+        assert_eq!(space(node.api), member_of);
+        node.process.terminate().succeeded();
+    }
+}
+
+#[test]
+fn codes_and_links_that_are_none_are_refused_at_once() {
+    for room in ["A3B", "A3B7K9X", "A3B-K9", "ÄÄÄ"] {
+        run(["node", "--room", room]).refused(&format!("`{room}` is not a room code"));
+        run(["invite", "--room", room]).refused("6 characters of A-Z and 0-9");
+    }
+    run("node --hub http://127.0.0.1:7070").refused("setting `discovery.room` is not set");
+    let good = run("invite --hub http://127.0.0.1:1").succeeded();
+    let table = [
+        ("nonsense".to_owned(), "`nonsense` is not a link to a hub"),
+        ("http://h/join/A3B#x".into(), "does not end in /join/ROOM"),
+        (good.split('#').next().unwrap().into(), "behind `#` is missing or damaged"),
+        (good[..good.len() - 1].into(), "behind `#` is missing or damaged"),
+        (good.replace('.', ""), "behind `#` is missing or damaged"),
+        ("x".repeat(3_000), "at most 2048 bytes, this one has 3000"),
+    ];
+    for (link, message) in table {
+        let output = run(["node", "--join", &link]).refused(message);
+        let secret = good.rsplit_once('.').unwrap().1;
+        assert!(!output.contains(&secret[..20]), "secrets stay out of messages: {output}");
+    }
+    run(["node", "--join", &good, "--room", "A3B7K9"]).refused("cannot be used with");
+}
+
+#[test]
+fn a_newcomer_that_is_refused_ends() {
+    let mut hub = Process::start("hub --listen 127.0.0.1:0 --host hub.example");
+    let url = hub.word_after("hub at ");
+    run(format!("node --hub {url} --room A3B7K9")).refused("the hub refuses");
+}
