@@ -17,6 +17,13 @@ pub enum Effect {
         /// The operation it became, or why not.
         result: Result<Dot, EditError>,
     },
+    /// The answers to [`Input::EditMany`](crate::Input::EditMany), in order.
+    EditedMany {
+        /// Which edits.
+        request: RequestId,
+        /// For each transaction the operation it became, or why not.
+        results: Vec<Result<Dot, EditError>>,
+    },
     /// Operations of others (or of an earlier run) became visible in a document.
     Changed {
         /// Which document.

@@ -25,6 +25,15 @@ pub enum Input {
         /// What to change, in order.
         edits: Vec<Edit>,
     },
+    /// Several transactions on one document, one after the other; one that is refused does not hold up the rest.
+    EditMany {
+        /// Who asks.
+        request: RequestId,
+        /// Which document; it need not exist yet.
+        document: DocumentId,
+        /// What to change, in order.
+        transactions: Vec<Vec<Edit>>,
+    },
     /// Operations from the log, in causal order.
     Deliver(Vec<Operation>),
 }

@@ -186,6 +186,20 @@ impl Machine for Documents {
                 });
                 self.effects.push_back(Effect::Edited { request, result });
             }
+            Input::EditMany { request, document, transactions } => {
+                let mut operations = Vec::with_capacity(transactions.len());
+                let transactions = transactions.into_iter();
+                let results = transactions.map(|edits| {
+                    let (new, dot) = self.edit(now, document.clone(), edits)?;
+                    operations.extend(new);
+                    Ok(dot)
+                });
+                let results = results.collect();
+                if !operations.is_empty() {
+                    self.effects.push_back(Effect::Append(operations));
+                }
+                self.effects.push_back(Effect::EditedMany { request, results });
+            }
             Input::Deliver(operations) => self.deliver(now, operations),
         }
     }

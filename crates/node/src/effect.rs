@@ -40,6 +40,13 @@ pub enum Effect {
         /// The operation it became, or why not.
         result: Result<Dot, EditError>,
     },
+    /// The answers to several transactions.
+    EditedMany {
+        /// Which.
+        request: RequestId,
+        /// For each transaction the operation it became, or why not.
+        results: Vec<Result<Dot, EditError>>,
+    },
     /// Operations are authored by this incarnation from now on.
     Incarnation(Incarnation),
     /// Everything up to `version` is durable here.

@@ -45,6 +45,15 @@ pub enum Command {
         /// What to change, in order.
         edits: Vec<Edit>,
     },
+    /// Several transactions on one document, one after the other.
+    EditMany {
+        /// Comes back in [`Effect::EditedMany`](crate::Effect::EditedMany).
+        request: RequestId,
+        /// Which document.
+        document: DocumentId,
+        /// What to change, in order.
+        transactions: Vec<Vec<Edit>>,
+    },
     /// Compare versions with every linked peer now.
     Sync,
     /// Show another status to the others.

@@ -54,6 +54,9 @@ pub fn from_host(input: Input, mut to: impl FnMut(Routed)) {
         Input::Command(Command::Edit { request, document, edits }) => {
             to(Documents(documents::Input::Edit { request, document, edits }));
         }
+        Input::Command(Command::EditMany { request, document, transactions }) => {
+            to(Documents(documents::Input::EditMany { request, document, transactions }));
+        }
         Input::Command(Command::Sync) => to(OpLog(op_log::Input::Sync)),
         Input::Command(Command::SetStatus(status)) => to(Presence(presence::Input::SetStatus(status))),
         Input::Command(Command::SetAway(away)) => to(Presence(presence::Input::SetAway(away))),
@@ -108,6 +111,9 @@ pub fn from_documents(effect: documents::Effect, mut to: impl FnMut(Routed)) {
     let event = match effect {
         documents::Effect::Append(operations) => return to(OpLog(op_log::Input::Append(operations))),
         documents::Effect::Edited { request, result } => return to(Host(Effect::Edited { request, result })),
+        documents::Effect::EditedMany { request, results } => {
+            return to(Host(Effect::EditedMany { request, results }));
+        }
         documents::Effect::Changed { document, dots } => Event::OperationReceived { document, dots },
         documents::Effect::Invalid { dot, author, reason } => Event::OperationInvalid { dot, author, reason },
         documents::Effect::TimeAhead { dot, author, ahead_ms } => Event::TimeAhead { dot, author, ahead_ms },

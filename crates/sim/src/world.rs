@@ -365,6 +365,11 @@ impl World {
             Effect::Edited { result: Err(error), .. } => {
                 self.broken("edits", node, format!("a valid edit was refused: {error}"));
             }
+            Effect::EditedMany { results, .. } => {
+                for dot in results.into_iter().flatten() {
+                    self.nodes[node].causality.authored(dot);
+                }
+            }
             Effect::Stored { version } => self.durability.stored(node, version),
             Effect::Event(NodeEvent::Confirmed { up_to, .. }) => self.durability.confirmed(up_to),
             Effect::Event(NodeEvent::Misbehaved { peer, reason, .. }) => {

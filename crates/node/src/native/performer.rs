@@ -25,7 +25,8 @@ impl Performer {
                     hubs.perform(hub, action);
                 }
             }
-            Effect::Edited { request, result } => self.shared.finish_edit(request, result),
+            Effect::Edited { request, result } => self.shared.finish_edits(request, vec![result]),
+            Effect::EditedMany { request, results } => self.shared.finish_edits(request, results),
             Effect::Incarnation(incarnation) => self.shared.set_incarnation(incarnation),
             Effect::Stored { version } => self.shared.set_stored(version),
             Effect::Event(event) => self.shared.emit(event),

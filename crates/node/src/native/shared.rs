@@ -15,7 +15,11 @@ use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 
 use crate::Event;
 
-type Reply = oneshot::Sender<Result<Dot, EditError>>;
+/// The most edits that become one message for the documents: between two messages others have their turn.
+const EDITS_TOGETHER_MAX: usize = 256;
+
+/// What transactions became.
+type Edited = Vec<Result<Dot, EditError>>;
 
 /// Shared by all clones of a node's handle.
 pub(crate) struct Shared {
@@ -32,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) deaths: watch::Sender<u64>,
     /// One permit for each edit that may be visible without being durable.
     unsaved: Semaphore,
+    /// How many edits of one call wait for permits together.
+    pub(crate) edits_together_max: usize,
     edits: Mutex<Edits>,
     next_request: AtomicU64,
 }
@@ -39,7 +45,8 @@ pub(crate) struct Shared {
 /// The edits on their way.
 #[derive(Default)]
 struct Edits {
-    waiting: BTreeMap<RequestId, Reply>,
+    /// Each with the number of its transactions.
+    waiting: BTreeMap<RequestId, (usize, oneshot::Sender<Edited>)>,
     /// Sequences of this incarnation that are visible and not yet durable.
     unsaved: VecDeque<u64>,
 }
@@ -55,6 +62,7 @@ impl Shared {
             closed: watch::Sender::default(),
             deaths: watch::Sender::default(),
             unsaved: Semaphore::new(unsaved_edits_max),
+            edits_together_max: unsaved_edits_max.min(EDITS_TOGETHER_MAX),
             edits: Mutex::default(),
             next_request: AtomicU64::new(1),
         }
@@ -65,42 +73,43 @@ impl Shared {
         self.edits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until one more edit may be unsaved, then registers it.
-    pub(crate) async fn begin_edit(&self) -> (RequestId, oneshot::Receiver<Result<Dot, EditError>>) {
+    /// Waits until so many more edits may be unsaved, then registers them.
+    pub(crate) async fn begin_edits(&self, count: usize) -> (RequestId, oneshot::Receiver<Edited>) {
         // The semaphore is never closed.
-        if let Ok(permit) = self.unsaved.acquire().await {
-            permit.forget();
+        if let Ok(permits) = self.unsaved.acquire_many(u32::try_from(count).unwrap_or(u32::MAX)).await {
+            permits.forget();
         }
         let request = RequestId(self.next_request.fetch_add(1, Ordering::Relaxed));
         let (reply, answer) = oneshot::channel();
-        self.edits().waiting.insert(request, reply);
+        self.edits().waiting.insert(request, (count, reply));
         (request, answer)
     }
 
     /// The documents answered.
-    pub(crate) fn finish_edit(&self, request: RequestId, result: Result<Dot, EditError>) {
+    pub(crate) fn finish_edits(&self, request: RequestId, results: Edited) {
         let mut edits = self.edits();
-        match &result {
-            Ok(dot) => edits.unsaved.push_back(dot.sequence),
-            Err(_) => self.unsaved.add_permits(1),
-        }
-        if let Some(reply) = edits.waiting.remove(&request) {
-            // The caller may have gone; the edit stands.
-            let _ = reply.send(result);
+        edits.unsaved.extend(results.iter().flatten().map(|dot| dot.sequence));
+        self.unsaved.add_permits(results.iter().filter(|result| result.is_err()).count());
+        let waiting = edits.waiting.remove(&request);
+        drop(edits);
+        if let Some((_, reply)) = waiting {
+            // The caller may have gone; the edits stand.
+            let _ = reply.send(results);
         }
     }
 
-    /// The edit never reached the documents.
-    pub(crate) fn cancel_edit(&self, request: RequestId) {
-        if self.edits().waiting.remove(&request).is_some() {
-            self.unsaved.add_permits(1);
+    /// The edits never reached the documents.
+    pub(crate) fn cancel_edits(&self, request: RequestId) {
+        if let Some((count, _)) = self.edits().waiting.remove(&request) {
+            self.unsaved.add_permits(count);
         }
     }
 
     /// The actors have died: nobody will answer what waits.
     pub(crate) fn abandon_edits(&self) {
         let mut edits = self.edits();
-        let abandoned = edits.waiting.len() + edits.unsaved.len();
+        let waiting: usize = edits.waiting.values().map(|(count, _)| count).sum();
+        let abandoned = waiting + edits.unsaved.len();
         edits.waiting.clear();
         edits.unsaved.clear();
         self.unsaved.add_permits(abandoned);
