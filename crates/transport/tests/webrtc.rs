@@ -174,6 +174,22 @@ fn split(sdp: &str) -> (String, Vec<String>) {
 }
 
 #[test]
+fn what_was_handed_over_before_the_close_still_arrives() {
+    on_one_thread(async {
+        let (mut a, mut b) = (End::new(), End::new());
+        connect(&mut a, &mut b).await;
+        a.perform(ConnectionAction::Transmit { channel: Channel::Control, frame: frame(1, 100) });
+        a.perform(ConnectionAction::Close);
+        assert_eq!(
+            b.news().await,
+            ConnectionEvent::Received { channel: Channel::Control, frame: frame(1, 100) }
+        );
+        b.closed().await;
+        assert_eq!(a.end().await, vec![]);
+    });
+}
+
+#[test]
 fn frames_of_all_sizes_arrive_in_order_on_all_channels_both_ways() {
     on_one_thread(async {
         let (mut a, mut b) = (End::new(), End::new());

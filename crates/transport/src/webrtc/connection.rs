@@ -29,6 +29,9 @@ use crate::ConnectionEvent;
 /// signalling and loss.
 const CHECKS_MAX: u16 = 50;
 
+/// How long a connection that the host has let go may take to send what was handed over: a goodbye, as a rule.
+const LINGER: Duration = Duration::from_millis(500);
+
 /// Which side of a connection we are.
 pub(super) enum Role {
     /// The one that offers, and opens the data channels.
@@ -40,7 +43,8 @@ pub(super) enum Role {
     },
 }
 
-/// The host's hold on a connection. Dropping it closes the connection, and no event follows.
+/// The host's hold on a connection. Dropping it closes the connection, after what was handed over has been sent, and no
+/// event follows.
 pub(super) struct Connection {
     mail: mpsc::UnboundedSender<Mail>,
     /// Not bounded here: the machine leaves at most `IN_FLIGHT_BYTES_MAX` outstanding on a channel.
@@ -103,9 +107,13 @@ async fn run(
                 Session::new(connection.clone(), config, opening.clone(), events.clone(), mailbox, queues);
             // A task of its own: should the library panic on what the other side sent, only this link ends.
             let mut session = tokio::spawn(session.run(role));
+            let overdue = async {
+                events.let_go().await;
+                tokio::time::sleep(LINGER).await;
+            };
             let failure = tokio::select! {
-                () = events.let_go() => None,
-                ended = &mut session => Some(ended.unwrap_or(Failure::Panicked)),
+                () = overdue => None,
+                ended = &mut session => ended.unwrap_or(Some(Failure::Panicked)),
             };
             session.abort();
             // The driver's last sleep must not be cut short.

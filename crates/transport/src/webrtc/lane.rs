@@ -1,7 +1,8 @@
 //! One open data channel: the task that reads it and the task that writes it. Each ends with the reason why
-//! the connection is of no use any more.
+//! the connection is of no use any more; the writer also ends, without one, when the host has let go and
+//! everything is handed over.
 
-use std::{future::pending, sync::Arc};
+use std::sync::Arc;
 
 use meshwork_base::Bytes;
 use meshwork_wire::Channel;
@@ -33,14 +34,14 @@ pub(super) async fn opened(lane: Arc<dyn DataChannel>) -> Result<(Channel, Arc<d
 }
 
 /// Hands on what comes, no faster than the host takes it.
-pub(super) async fn read(channel: Channel, lane: Arc<dyn DataChannel>, events: Events) -> Failure {
+pub(super) async fn read(channel: Channel, lane: Arc<dyn DataChannel>, events: Events) -> Option<Failure> {
     loop {
         match lane.poll().await {
             Some(DataChannelEvent::OnMessage(message)) => {
                 events.send(ConnectionEvent::Received { channel, frame: message.data.freeze() }).await;
             }
             // `poll` does not end after `OnClose`: it would wait for ever.
-            Some(DataChannelEvent::OnClose) | None => return Failure::ClosedByPeer,
+            Some(DataChannelEvent::OnClose) | None => return Some(Failure::ClosedByPeer),
             // Among them `OnBufferedAmountLow`, which also comes without cause.
             Some(_) => {}
         }
@@ -53,14 +54,13 @@ pub(super) async fn write(
     lane: Arc<dyn DataChannel>,
     mut queue: mpsc::UnboundedReceiver<Bytes>,
     events: Events,
-) -> Failure {
+) -> Option<Failure> {
     while let Some(frame) = queue.recv().await {
         let bytes = frame.len();
         if let Err(error) = lane.send(frame.into()).await {
-            return Failure::Send { channel, error };
+            return Some(Failure::Send { channel, error });
         }
         events.send(ConnectionEvent::Sent { channel, bytes }).await;
     }
-    // The host has let go, which closes the connection.
-    pending().await
+    None
 }

@@ -1,13 +1,13 @@
 //! What goes on in a connection: describe it, open it, carry frames.
 
-use std::{collections::BTreeMap, convert::Infallible, mem, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, mem, sync::Arc, time::Duration};
 
 use meshwork_base::Bytes;
 use meshwork_wire::Channel;
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 use webrtc::{
     data_channel::DataChannel,
@@ -34,6 +34,9 @@ const CANDIDATE_BYTES_MAX: usize = 1024;
 /// How long a description waits for the candidates that take no asking of a server. They spare the hub a
 /// message each.
 const HOST_CANDIDATES_WAIT: Duration = Duration::from_millis(10);
+
+/// How long the last frames may take from the library's buffer to the wire.
+const FLUSH: Duration = Duration::from_millis(20);
 
 /// What a session is told, by the host and by the library.
 pub(super) enum Mail {
@@ -95,16 +98,19 @@ impl Session {
         }
     }
 
-    /// Lives until the connection is of no use any more, and says why.
-    pub(super) async fn run(mut self, role: Role) -> Failure {
-        match self.live(role).await {
-            Err(failure) => failure,
-        }
+    /// Lives until the connection is of no use any more, and says why; or until the host has let go and what it had
+    /// handed over is sent.
+    pub(super) async fn run(mut self, role: Role) -> Option<Failure> {
+        self.live(role).await.err()
     }
 
-    async fn live(&mut self, role: Role) -> Result<Infallible, Failure> {
+    async fn live(&mut self, role: Role) -> Result<(), Failure> {
         let deadline = Instant::now() + Duration::from_millis(self.config.open_ms);
-        let opening = timeout_at(deadline, self.open(role)).await;
+        let mut events = self.events.clone();
+        let opening = tokio::select! {
+            opening = timeout_at(deadline, self.open(role)) => opening,
+            () = events.let_go() => return Ok(()),
+        };
         let lanes = opening.unwrap_or(Err(Failure::OpenTimeout(self.config.open_ms)))?;
         self.opening.ends();
         let fingerprints = fingerprints(&*self.connection).await.ok_or(Failure::NoCertificates)?;
@@ -170,8 +176,9 @@ impl Session {
         Ok(())
     }
 
-    /// Carries frames until the connection ends.
-    async fn carry(&mut self, lanes: Vec<Lane>) -> Result<Infallible, Failure> {
+    /// Carries frames until the connection ends, or the host has let go and its frames are sent.
+    async fn carry(&mut self, lanes: Vec<Lane>) -> Result<(), Failure> {
+        let mut writing = lanes.len();
         let mut tasks = JoinSet::new();
         for ((channel, lane), queue) in lanes.into_iter().zip(self.take_queues()) {
             tasks.spawn(lane::read(channel, lane.clone(), self.events.clone()));
@@ -184,7 +191,15 @@ impl Session {
                         return Err(unexpected(&*lane).await);
                     }
                 }
-                Some(ended) = tasks.join_next() => return Err(ended.unwrap_or(Failure::Panicked)),
+                Some(ended) = tasks.join_next() => match ended.unwrap_or(Some(Failure::Panicked)) {
+                    Some(failure) => return Err(failure),
+                    None => writing -= 1,
+                },
+            }
+            if writing == 0 {
+                // The library tells nobody when its last packet is out.
+                sleep(FLUSH).await;
+                return Ok(());
             }
         }
     }
