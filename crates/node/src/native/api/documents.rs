@@ -9,6 +9,9 @@ use serde_json::json;
 use super::error::ApiError;
 use crate::{Node, NodeError};
 
+/// Characters of an edit that an error shows.
+const SHOWN_MAX: usize = 200;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Where {
@@ -69,10 +72,10 @@ pub(crate) async fn edit(
     body: web::Json<serde_json::Value>,
 ) -> Result<HttpResponse, ApiError> {
     let edits = match body.into_inner() {
-        many @ serde_json::Value::Array(_) => serde_json::from_value(many),
-        one => serde_json::from_value(one).map(|edit| vec![edit]),
+        serde_json::Value::Array(edits) => edits,
+        one => vec![one],
     };
-    let edits: Vec<Edit> = edits.map_err(|error| ApiError::BadJson(error.to_string()))?;
+    let edits: Vec<Edit> = edits.iter().map(parse).collect::<Result<_, _>>()?;
     let dot = node.edit(&name, edits).await?;
     match query.wait {
         Wait::Visible => {}
@@ -80,4 +83,9 @@ pub(crate) async fn edit(
         Wait::Confirmed => node.confirmed(dot).await?,
     }
     Ok(HttpResponse::Ok().json(json!({ "replica": dot.replica, "sequence": dot.sequence })))
+}
+
+fn parse(json: &serde_json::Value) -> Result<Edit, ApiError> {
+    let shown = || json.to_string().chars().take(SHOWN_MAX).collect::<String>();
+    Edit::deserialize(json).map_err(|error| ApiError::BadJson(format!("`{}`: {error}", shown())))
 }

@@ -15,7 +15,7 @@ use crate::NodeError;
 pub(crate) enum ApiError {
     #[error("`{0}` is not a loopback host; this API serves the machine it runs on")]
     ForeignHost(String),
-    #[error("there is nothing at {0}; see /api/status, /api/documents, /api/events, /api/sync")]
+    #[error("there is nothing at {0}; see GET /api/status, /api/documents, /api/events and POST /api/sync")]
     NoSuchPath(String),
     #[error("there is no document `{0}`")]
     NoSuchDocument(String),
@@ -92,5 +92,5 @@ pub(crate) fn bad_query(error: QueryPayloadError, _: &HttpRequest) -> actix_web:
 }
 
 pub(crate) async fn no_such_path(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::NoSuchPath(request.path().to_owned()))
+    Err(ApiError::NoSuchPath(format!("{} {}", request.method(), request.path())))
 }

@@ -17,11 +17,15 @@ mod error;
 mod events;
 mod status;
 
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
 
 use actix_web::{
     App, HttpServer,
     dev::{Server, ServiceRequest, ServiceResponse},
+    http::header,
     middleware::{Next, from_fn},
     web,
 };
@@ -101,11 +105,21 @@ async fn loopback_only(
     request: ServiceRequest,
     next: Next<impl actix_web::body::MessageBody>,
 ) -> Result<ServiceResponse<impl actix_web::body::MessageBody>, actix_web::Error> {
-    let host = request.connection_info().host().to_owned();
-    let name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name).trim_matches(['[', ']']);
-    let local = name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    if !local {
-        return Err(ApiError::ForeignHost(host).into());
+    let header = request.headers().get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
+    // A request may name a host in its target too. What a proxy claims to have been asked for does not count.
+    let named = [header.as_deref(), request.uri().authority().map(|authority| authority.as_str())];
+    if let Some(foreign) = named.into_iter().flatten().find(|host| !is_loopback(host)) {
+        return Err(ApiError::ForeignHost(foreign.to_owned()).into());
     }
     next.call(request).await
+}
+
+/// Whether `host`, with a port or without, is this machine's name for itself.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
