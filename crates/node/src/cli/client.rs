@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use futures_util::StreamExt as _;
-use reqwest::{Client, Response};
+use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use super::table::table;
@@ -51,9 +51,12 @@ impl ApiArguments {
 
     async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value> {
         let url = url::Url::parse_with_params(&self.url(path), query).context("the address of the API")?;
-        let response = Client::new().get(url).send().await;
-        answer(response.with_context(|| format!("no node answers at {}; start one with --api", self.api))?)
-            .await
+        answer(self.send(Client::new().get(url)).await?).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response> {
+        let answered = request.send().await;
+        answered.with_context(|| format!("no node answers at {}; start one with --api", self.api))
     }
 }
 
@@ -122,9 +125,8 @@ pub(crate) async fn set(arguments: SetArguments) -> Result<()> {
     let keys = meshwork::parse_path(&arguments.path);
     let path = format!("/api/documents/{}?wait={}", encode(&arguments.document), arguments.wait);
     let body = json!({ "set": { "path": keys, "value": value } });
-    let response = Client::new().post(arguments.api.url(&path)).json(&body).send().await;
-    let response = response.with_context(|| format!("no node answers at {}", arguments.api.api))?;
-    let dot = answer(response).await?;
+    let request = Client::new().post(arguments.api.url(&path)).json(&body);
+    let dot = answer(arguments.api.send(request).await?).await?;
     if arguments.api.json {
         println!("{dot:#}");
     } else {
@@ -135,12 +137,11 @@ pub(crate) async fn set(arguments: SetArguments) -> Result<()> {
 
 /// Prints events until the node ends.
 pub(crate) async fn watch(arguments: ApiArguments) -> Result<()> {
-    let response = Client::new().get(arguments.url("/api/events")).send().await;
-    let response = response.with_context(|| format!("no node answers at {}", arguments.api))?;
+    let response = arguments.send(Client::new().get(arguments.url("/api/events"))).await?;
     let mut chunks = response.bytes_stream();
     let mut waiting = String::new();
-    while let Some(chunk) = chunks.next().await {
-        waiting.push_str(&String::from_utf8_lossy(&chunk.context("the node ended")?));
+    while let Some(Ok(chunk)) = chunks.next().await {
+        waiting.push_str(&String::from_utf8_lossy(&chunk));
         while let Some((event, rest)) = waiting.split_once("\n\n") {
             let name = event.lines().find_map(|line| line.strip_prefix("event: ")).unwrap_or_default();
             let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or_default();
@@ -152,7 +153,7 @@ pub(crate) async fn watch(arguments: ApiArguments) -> Result<()> {
             waiting = rest.to_owned();
         }
     }
-    Ok(())
+    bail!("the node has ended")
 }
 
 /// A document's name as one segment of a URL's path.
