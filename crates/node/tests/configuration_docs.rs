@@ -1,35 +1,43 @@
-//! `docs/configuration.md` mentions every setting, under its section and with its default.
+//! `docs/configuration.md` has every setting under its section, with its default and its range.
 #![cfg(feature = "native")]
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use meshwork::NodeConfig;
-use serde_json::Value;
+use meshwork::{ConfigError, NodeConfig};
+use meshwork_hub::HubConfig;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
-/// What stands before the first section with a name.
-const NODE: &str = "";
-/// Random or without a text of its own; the page says what it is in words.
-const IN_WORDS: [(&str, &str); 1] = [("discovery", "room")];
+/// The sections of the page that have no table in a file.
+const NODE: &str = "The node";
+const HUB: &str = "The hub";
 
-/// For each section, the rows of its table: a setting, and its default as the page writes it.
-type Page = BTreeMap<String, BTreeMap<String, String>>;
+/// More than any range ends with.
+const TOO_MUCH: u32 = u32::MAX;
+
+/// A setting, as the page has it.
+struct Row {
+    default: String,
+    range: String,
+}
+
+/// For each section, its settings.
+type Page = BTreeMap<String, BTreeMap<String, Row>>;
 
 fn page(text: &str) -> Page {
     let mut page = Page::new();
-    let mut section = NODE.to_owned();
+    let mut section = String::new();
     for line in text.lines() {
         if let Some(heading) = line.strip_prefix("## ") {
-            section = match heading.strip_prefix("`[").and_then(|heading| heading.split_once("]`")) {
-                Some((name, _)) => name.to_owned(),
-                None if heading == "The node" => NODE.to_owned(),
-                None => heading.to_owned(),
+            let table = heading.strip_prefix("`[").and_then(|heading| heading.split_once("]`"));
+            section = table.map_or(heading, |(name, _)| name).to_owned();
+        } else if line.starts_with("| `") {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let [_, setting, default, range, ..] = cells[..] else {
+                panic!("a row with too few cells: {line}")
             };
-        } else if let Some(row) = line.strip_prefix("| `") {
-            let (setting, rest) = row.split_once('`').unwrap();
-            let default = rest.trim_start_matches([' ', '|']).split(" |").next().unwrap_or_default();
-            page.entry(section.clone())
-                .or_default()
-                .insert(setting.to_owned(), default.trim().replace('`', ""));
+            let row = Row { default: default.replace('`', ""), range: range.to_owned() };
+            page.entry(section.clone()).or_default().insert(setting.replace('`', ""), row);
         }
     }
     page
@@ -44,24 +52,38 @@ fn written(value: &Value) -> String {
                 fields.iter().map(|(name, value)| format!("{name} = {}", written(value))).collect();
             format!("{{ {} }}", fields.join(", "))
         }
-        Value::Array(items) => {
-            format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(", "))
-        }
+        Value::Array(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(", ")),
         value => value.to_string(),
     }
 }
 
-/// What `page` lacks or has wrong of `settings`, and what it has beyond them.
-fn differences(page: &Page, section: &str, settings: &serde_json::Map<String, Value>) -> Vec<String> {
+/// What `page` lacks or has wrong of `settings`, and what it has beyond them. `refusal` says what a setting takes.
+fn differences(
+    page: &Page,
+    section: &str,
+    settings: &Map<String, Value>,
+    refusal: impl Fn(&str) -> Option<String>,
+) -> Vec<String> {
     let empty = BTreeMap::new();
     let rows = page.get(section).unwrap_or(&empty);
     let mut found = Vec::new();
     for (setting, default) in settings {
-        match rows.get(setting) {
-            None => found.push(format!("[{section}] {setting} is missing")),
-            Some(_) if IN_WORDS.contains(&(section, setting.as_str())) => {}
-            Some(row) if *row == written(default) => {}
-            Some(row) => found.push(format!("[{section}] {setting}: {row}, not {}", written(default))),
+        let Some(row) = rows.get(setting) else {
+            found.push(format!("[{section}] {setting} is missing"));
+            continue;
+        };
+        // A room has no default that means anything.
+        if row.default != written(default) && (section, setting.as_str()) != ("discovery", "room") {
+            found.push(format!("[{section}] {setting}: default {}, not {}", row.default, written(default)));
+        }
+        // Where a range begins may be told by the name of another setting.
+        let end = |range: &str| range.rsplit(' ').next().unwrap_or_default().to_owned();
+        let same = |takes: &str| {
+            if row.range.contains('`') { end(takes) == end(&row.range) } else { takes == row.range }
+        };
+        let takes = default.is_number().then(|| refusal(setting)).flatten();
+        if let Some(takes) = takes.filter(|takes| !same(takes)) {
+            found.push(format!("[{section}] {setting}: range {}, not {takes}", row.range));
         }
     }
     let unknown = rows.keys().filter(|setting| !settings.contains_key(*setting));
@@ -69,35 +91,58 @@ fn differences(page: &Page, section: &str, settings: &serde_json::Map<String, Va
     found
 }
 
-fn object(value: &impl serde::Serialize) -> serde_json::Map<String, Value> {
+fn object(value: &impl Serialize) -> Map<String, Value> {
     match serde_json::to_value(value).unwrap() {
         Value::Object(fields) => fields,
         other => panic!("settings are a table, not {other}"),
     }
 }
 
+/// What `setting` of `section` takes, as its refusal says.
+fn refusal<T: Serialize + DeserializeOwned + Default>(
+    section: Option<&str>,
+    setting: &str,
+    validate: fn(&T) -> Result<(), ConfigError>,
+) -> Option<String> {
+    let mut config = serde_json::to_value(T::default()).unwrap();
+    let table = match section {
+        Some(section) => &mut config[section],
+        None => &mut config,
+    };
+    table[setting] = TOO_MUCH.into();
+    let error = validate(&serde_json::from_value(config).unwrap()).unwrap_err();
+    // Of some settings, another one's range ends with them; that one complains.
+    error.name.ends_with(setting).then_some(error.allowed)
+}
+
 #[test]
-fn every_setting_is_described_with_its_default() {
+fn every_setting_is_described_with_its_default_and_range() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let page = page(&fs::read_to_string(path).unwrap());
-    let (sections, node): (Vec<_>, Vec<_>) =
+    let (sections, node): (Map<_, _>, Map<_, _>) =
         object(&NodeConfig::default()).into_iter().partition(|(_, value)| value.is_object());
-    let mut found = differences(&page, NODE, &node.into_iter().collect());
+    let of_node = |section| move |setting: &str| refusal(section, setting, NodeConfig::validate);
+    let mut found = differences(&page, NODE, &node, of_node(None));
     for (section, settings) in &sections {
-        found.extend(differences(&page, section, &object(settings)));
+        found.extend(differences(&page, section, &object(settings), of_node(Some(section))));
     }
-    found.extend(differences(&page, "The hub", &object(&meshwork_hub::HubConfig::default())));
+    let of_hub = |setting: &str| refusal(None, setting, HubConfig::validate);
+    found.extend(differences(&page, HUB, &object(&HubConfig::default()), of_hub));
     assert!(found.is_empty(), "{found:#?}");
     assert_eq!(page.len(), sections.len() + 2, "{:?}", page.keys());
 }
 
 #[test]
 fn what_is_missing_wrong_or_too_much_is_found() {
-    let page = page("## The node\n| `name` | `\"node\"` | |\n## `[a]`: b\n| `x` | 1 | |\n| `z` | 3 | |\n");
-    let settings = |text: &str| serde_json::from_str(text).unwrap();
-    assert_eq!(differences(&page, NODE, &settings(r#"{"name": "node"}"#)), [""; 0]);
-    assert_eq!(
-        differences(&page, "a", &settings(r#"{"x": 2, "y": null}"#)),
-        ["[a] x: 1, not 2", "[a] y is missing", "[a] z does not exist"]
-    );
+    let text = "## `[a]`: b\n| `x` | 1 | 1 to 5 | |\n| `w` | 4 | `x` to 9 | |\n| `z` | 3 | | |\n";
+    let settings = serde_json::from_str(r#"{"x": 2, "y": null, "w": 4}"#).unwrap();
+    let expected = [
+        "[a] x: default 1, not 2",
+        "[a] x: range 1 to 5, not 1 to 9",
+        "[a] y is missing",
+        "[a] z does not exist",
+    ];
+    let mut found = differences(&page(text), "a", &settings, |_| Some("1 to 9".into()));
+    found.sort();
+    assert_eq!(found, expected);
 }

@@ -1,0 +1,97 @@
+//! `meshwork status`, `peers`, `get`, `set` and `watch`, against a running node.
+#![cfg(feature = "native")]
+
+mod common;
+
+use common::{NodeProcess, Process, eventually, free_port, hub, run};
+use serde_json::{Value, json};
+
+#[test]
+fn the_client_reads_and_writes() {
+    let node = NodeProcess::start("--name ada");
+    let api = node.api.address.to_string();
+    let api = api.as_str();
+    let written = run(["set", "--api", api, "app", "users/ada/name", "Ada Lovelace"]).succeeded();
+    assert!(written.starts_with("stored: operation 1 of "), "{written}");
+    let written =
+        run(["set", "--api", api, "--json", "app", "users/ada/age", "36", "--wait", "visible"]).succeeded();
+    let dot: Value = serde_json::from_str(&written).unwrap();
+    assert_eq!((&dot["sequence"], &dot["replica"]), (&json!(2), &node.api.status()["replica_id"]));
+    run(["set", "--api", api, "odd ü/name", "a~1b", "[1, 2]"]).succeeded();
+
+    let shown = |arguments: &[&str]| -> Value {
+        let arguments = [&["get", "--api", api], arguments].concat();
+        let arguments: [&str; 5] = [arguments.as_slice(), &["", ""]].concat()[..5].try_into().unwrap();
+        serde_json::from_str(&run(arguments).succeeded()).unwrap()
+    };
+    assert_eq!(shown(&["app", ""]), json!({ "users": { "ada": { "name": "Ada Lovelace", "age": 36 } } }));
+    assert_eq!(shown(&["app", "users/ada/age"]), json!(36));
+    assert_eq!(shown(&["odd ü/name", "a~1b"]), json!([1, 2]));
+
+    let status = run(["status", "--api", api]).succeeded();
+    assert!(status.contains("ada") && status.contains("operation_log_size"), "{status}");
+    let status: Value = serde_json::from_str(&run(["status", "--json", "--api", api]).succeeded()).unwrap();
+    assert_eq!(status, node.api.status());
+}
+
+#[test]
+fn the_client_says_what_is_wrong() {
+    let node = NodeProcess::start("");
+    let api = node.api.address.to_string();
+    let api = api.as_str();
+    run(["get", "--api", api, "nonsense"]).refused("there is no document `nonsense`");
+    run(["set", "--api", api, "app", "", "1"]).refused("the document itself is a map");
+    run(["set", "--api", api, "app", "k", "1", "--wait", "forever"])
+        .refused("[possible values: visible, stored, confirmed]");
+    let nobody = format!("127.0.0.1:{}", free_port());
+    for command in ["status", "peers", "watch"] {
+        run([command, "--api", &nobody]).refused(&format!("no node answers at {nobody}"));
+    }
+    run(["get", "--api", &nobody, "app"])
+        .refused(&format!("no node answers at {nobody}; start one with --api"));
+    run(["set", "--api", &nobody, "app", "k", "1"])
+        .refused(&format!("no node answers at {nobody}; start one with --api"));
+    run(["status", "--api", "nonsense here"]).refused("the address of the API");
+    let (_hub, url) = hub();
+    run(["status", "--api", url.strip_prefix("http://").unwrap()]).refused("not a node's answer");
+}
+
+#[test]
+fn peers_are_shown_and_events_watched() {
+    let (_hub, url) = hub();
+    let arguments = format!("--hub {url} --room A3B7K9");
+    let ada = NodeProcess::start(&format!("--name ada {arguments}"));
+    let api = ada.api.address.to_string();
+    let mut watch = Process::start(["watch", "--api", &api]);
+    let mut json = Process::start(["watch", "--json", "--api", &api]);
+    // Nothing tells when a watcher has begun to listen but an event.
+    let mut number = 0;
+    let bob = NodeProcess::start(&format!("--name bob {arguments}"));
+    eventually("a link", || ada.api.status()["connected_peers"].clone(), |peers| peers[0]["name"] == "bob");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let (line, object) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                number += 1;
+                bob.api.set("key", &number.to_string(), "stored");
+            }
+        });
+        let line = watch.line("operation_received");
+        let object = json.line("operation_received");
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        (line, object)
+    });
+    assert!(line.contains(r#"{"document":"app","operations":[{"#), "{line}");
+    let object: Value = serde_json::from_str(&object).unwrap();
+    assert_eq!(
+        (&object["event"], &object["data"]["document"]),
+        (&json!("operation_received"), &json!("app"))
+    );
+
+    let peers = run(["peers", "--api", &api]).succeeded();
+    assert!(peers.contains("bob") && peers.contains("up"), "{peers}");
+    let peers: Value = serde_json::from_str(&run(["peers", "--json", "--api", &api]).succeeded()).unwrap();
+    assert_eq!(peers[0]["node_id"], bob.api.status()["node_id"]);
+    ada.process.terminate().succeeded();
+    watch.ended().refused("the node has ended");
+}
