@@ -185,3 +185,29 @@ fn a_refused_edit_makes_no_document() {
     assert_eq!(peer.edit([]).dot.sequence, 1);
     assert_eq!(peer.documents.documents().collect::<Vec<_>>(), [&id()]);
 }
+
+#[test]
+fn many_transactions_make_one_append_and_a_refused_one_does_not_hold_up_the_rest() {
+    let mut documents = Documents::new(Config::default());
+    documents.handle(at(1), incarnation(replica(1), 1));
+    let transactions = vec![vec![set("a", 1)], vec![set("a", 2), set("", 1)], vec![set("b", 3)], vec![]];
+    documents.handle(at(1), Input::EditMany { request: RequestId(7), document: id(), transactions });
+    let [Effect::Append(operations), Effect::EditedMany { request, results }] = &effects(&mut documents)[..]
+    else {
+        panic!("not one append and one answer")
+    };
+    let dot = |sequence| Dot::new(replica(1), sequence);
+    assert_eq!(*request, RequestId(7));
+    assert_eq!(*results, [Ok(dot(1)), Err(EditError::Root), Ok(dot(2)), Ok(dot(3))]);
+    assert_eq!(
+        operations.iter().map(|operation| operation.dot).collect::<Vec<_>>(),
+        [dot(1), dot(2), dot(3)]
+    );
+    let shown = documents.document(&id()).map(|document| document.to_json());
+    assert_eq!(shown, Some(json!({ "a": 1, "b": 3 })));
+
+    let refused = vec![vec![set("", 1)]];
+    documents.handle(at(1), Input::EditMany { request: RequestId(8), document: id(), transactions: refused });
+    let answer = Effect::EditedMany { request: RequestId(8), results: vec![Err(EditError::Root)] };
+    assert_eq!(effects(&mut documents), [answer]);
+}
