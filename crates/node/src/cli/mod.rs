@@ -1,5 +1,6 @@
 //! Commands of the program.
 
+mod bench;
 mod client;
 mod demo;
 mod hub;
@@ -36,6 +37,11 @@ pub(crate) enum Command {
     /// A node of the demo
     #[command(hide = true)]
     Worker(demo::WorkerArguments),
+    /// Measure how fast meshes of processes are on this machine
+    Bench(bench::BenchArguments),
+    /// A process of the benchmark
+    #[command(hide = true)]
+    BenchWorker,
     /// Show who a node is, who it is linked with and how much it holds
     Status(client::ApiArguments),
     /// Show the peers of a node
@@ -82,6 +88,8 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         Command::Invite(arguments) => invite::run(arguments)?,
         Command::Demo(arguments) => return demo::run(arguments).await,
         Command::Worker(arguments) => demo::run_worker(arguments).await?,
+        Command::Bench(arguments) => return bench::run(arguments).await,
+        Command::BenchWorker => bench::run_worker().await?,
         Command::Status(arguments) => client::status(arguments).await?,
         Command::Peers(arguments) => client::peers(arguments).await?,
         Command::Get(arguments) => client::get(arguments).await?,
