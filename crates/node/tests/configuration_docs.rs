@@ -57,6 +57,22 @@ fn written(value: &Value) -> String {
     }
 }
 
+/// A range whose ends may name other settings of the section, with their defaults in place.
+fn resolved(range: &str, rows: &BTreeMap<String, Row>) -> String {
+    let end = |end: &str| {
+        let (base, more) = end.split_once(" + ").unwrap_or((end, "0"));
+        let base = base
+            .strip_prefix('`')
+            .and_then(|name| name.strip_suffix('`'))
+            .map_or(base, |name| &rows[name].default);
+        match (base.parse::<u64>(), more.parse::<u64>()) {
+            (Ok(base), Ok(more)) => (base + more).to_string(),
+            _ => end.to_owned(),
+        }
+    };
+    range.split(" to ").map(end).collect::<Vec<_>>().join(" to ")
+}
+
 /// What `page` lacks or has wrong of `settings`, and what it has beyond them. `refusal` says what a setting takes.
 fn differences(
     page: &Page,
@@ -76,14 +92,10 @@ fn differences(
         if row.default != written(default) && (section, setting.as_str()) != ("discovery", "room") {
             found.push(format!("[{section}] {setting}: default {}, not {}", row.default, written(default)));
         }
-        // Where a range begins may be told by the name of another setting.
-        let end = |range: &str| range.rsplit(' ').next().unwrap_or_default().to_owned();
-        let same = |takes: &str| {
-            if row.range.contains('`') { end(takes) == end(&row.range) } else { takes == row.range }
-        };
         let takes = default.is_number().then(|| refusal(setting)).flatten();
-        if let Some(takes) = takes.filter(|takes| !same(takes)) {
-            found.push(format!("[{section}] {setting}: range {}, not {takes}", row.range));
+        let range = resolved(&row.range, rows);
+        if let Some(takes) = takes.filter(|takes| *takes != range) {
+            found.push(format!("[{section}] {setting}: range {range}, not {takes}"));
         }
     }
     let unknown = rows.keys().filter(|setting| !settings.contains_key(*setting));
@@ -134,9 +146,10 @@ fn every_setting_is_described_with_its_default_and_range() {
 
 #[test]
 fn what_is_missing_wrong_or_too_much_is_found() {
-    let text = "## `[a]`: b\n| `x` | 1 | 1 to 5 | |\n| `w` | 4 | `x` to 9 | |\n| `z` | 3 | | |\n";
-    let settings = serde_json::from_str(r#"{"x": 2, "y": null, "w": 4}"#).unwrap();
+    let text = "## `[a]`: b\n| `x` | 1 | 1 to 5 | |\n| `w` | 4 | `x` to 9 | |\n| `v` | 4 | `z` + 1 to `w` | |\n| `z` | 3 | | |\n";
+    let settings = serde_json::from_str(r#"{"x": 2, "y": null, "w": 4, "v": 4}"#).unwrap();
     let expected = [
+        "[a] v: range 4 to 4, not 1 to 9",
         "[a] x: default 1, not 2",
         "[a] x: range 1 to 5, not 1 to 9",
         "[a] y is missing",
