@@ -1,5 +1,6 @@
 //! `docs/configuration.md` has every setting under its section, with its default and its range.
 #![cfg(feature = "native")]
+#![allow(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 use std::{collections::BTreeMap, fs, path::Path};
 

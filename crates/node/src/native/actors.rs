@@ -7,13 +7,13 @@ use std::{
 
 use actix::prelude::*;
 use meshwork_base::Machine;
-use meshwork_consensus::Consensus;
-use meshwork_crdt_state::Documents;
-use meshwork_discovery::Discovery;
-use meshwork_op_log::OpLog;
-use meshwork_presence::Presence;
+use meshwork_consensus::ConsensusActor;
+use meshwork_crdt_state::DocumentsActor;
+use meshwork_discovery::DiscoveryActor;
+use meshwork_op_log::OpLogActor;
+use meshwork_presence::PresenceActor;
 use meshwork_shell::{Clock, Host, Shutdown, Tell};
-use meshwork_transport::Transport;
+use meshwork_transport::TransportActor;
 use tokio::sync::mpsc;
 
 use super::performer::Performer;
@@ -25,12 +25,12 @@ use crate::{
 /// The addresses of a running node's actors.
 #[derive(Clone)]
 pub(crate) struct Actors {
-    pub(crate) op_log: Addr<Host<OpLog>>,
-    pub(crate) documents: Addr<Host<Documents>>,
-    pub(crate) transport: Addr<Host<Transport>>,
-    pub(crate) presence: Option<Addr<Host<Presence>>>,
-    pub(crate) discovery: Option<Addr<Host<Discovery>>>,
-    pub(crate) consensus: Option<Addr<Host<Consensus>>>,
+    pub(crate) op_log: Addr<OpLogActor>,
+    pub(crate) documents: Addr<DocumentsActor>,
+    pub(crate) transport: Addr<TransportActor>,
+    pub(crate) presence: Option<Addr<PresenceActor>>,
+    pub(crate) discovery: Option<Addr<DiscoveryActor>>,
+    pub(crate) consensus: Option<Addr<ConsensusActor>>,
 }
 
 /// Where the routes lead. Shared by the closures of all hosts, on one thread.
