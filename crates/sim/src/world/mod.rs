@@ -1,21 +1,22 @@
 //! The world: nodes, their disks, a hub, the network, and virtual time.
 
+mod links;
+mod signalling;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
-    net::{IpAddr, Ipv4Addr},
     sync::Arc,
     time::Duration,
 };
 
 use meshwork::{
-    Bytes, Command, Dot, Effect, Event as NodeEvent, HubAction, HubEvent, Input, Monotonic, NodeId, Random,
-    RequestId, Seed, SpaceId, SpaceSecret, Timestamp, WriteId, step,
+    Command, Dot, Effect, Event as NodeEvent, Input, Monotonic, NodeId, Random, RequestId, Seed, SpaceId,
+    SpaceSecret, Timestamp, WriteId, step,
 };
-use meshwork_discovery::{HubId, ServerMessage};
 use meshwork_hub::{ConnectionId, Hub, HubConfig};
 use meshwork_identity::KeyedHash;
-use meshwork_transport::{ConnectionAction, ConnectionEvent, Fingerprints};
+use meshwork_transport::ConnectionEvent;
 use meshwork_wire::Channel;
 
 use crate::{
@@ -400,150 +401,6 @@ impl World {
         let broken = self.nodes[node].shown(dots);
         if let Err(what) = broken {
             self.broken("causality", node, what);
-        }
-    }
-
-    fn connect(&mut self, end: End, action: ConnectionAction) {
-        match action {
-            ConnectionAction::Offer => {
-                let offer = format!("offer {} {} {}", end.node, end.life, end.link.0);
-                self.offers.insert(offer.clone(), end);
-                self.connection_event(end, ConnectionEvent::Described(offer));
-            }
-            ConnectionAction::Answer { offer } => {
-                let answer = format!("answer {} {} {}", end.node, end.life, end.link.0);
-                self.offers.insert(answer.clone(), end);
-                // The answering side waits until the offering side has the answer.
-                if self.offers.contains_key(&offer) {
-                    self.connection_event(end, ConnectionEvent::Described(answer));
-                }
-            }
-            ConnectionAction::Accept { answer } => {
-                if let Some(other) = self.offers.get(&answer).copied()
-                    && self.network.reaches(end.node, other.node)
-                {
-                    self.network.connect(end, other);
-                    let of = |end: End| format!("sha-256 {:02x}:{:02x}", end.node, end.life);
-                    let fingerprints = |local, remote| Fingerprints { local: of(local), remote: of(remote) };
-                    self.connection_event(end, ConnectionEvent::Opened(fingerprints(end, other)));
-                    self.connection_event(other, ConnectionEvent::Opened(fingerprints(other, end)));
-                }
-            }
-            ConnectionAction::AddCandidate(_) => {}
-            ConnectionAction::Transmit { channel, frame } => self.transmit(end, channel, frame),
-            ConnectionAction::Close => {
-                if let Some(other) = self.network.disconnect(end)
-                    && self.network.reaches(end.node, other.node)
-                {
-                    // What was sent before the close is still under way.
-                    let reason = "closed by the other side".into();
-                    let delay = self.scenario.network.delay_max * 2;
-                    let event = ConnectionEvent::Closed { reason };
-                    let input = Input::Connection { link: other.link, event };
-                    self.schedule(delay, Event::Tell { node: other.node, life: other.life, input });
-                }
-            }
-        }
-    }
-
-    fn connection_event(&mut self, end: End, event: ConnectionEvent) {
-        let delay = self.network.delay(&mut self.random);
-        let input = Input::Connection { link: end.link, event };
-        self.schedule(delay, Event::Tell { node: end.node, life: end.life, input });
-    }
-
-    fn transmit(&mut self, from: End, channel: Channel, frame: Bytes) {
-        let Some(to) = self.network.other(from) else { return };
-        let at = self.network.arrival(self.now, to, channel, &frame, &mut self.random);
-        self.schedule_at(at, Event::Sent { from, channel, bytes: frame.len() });
-        self.network.lane(to, channel).push_back(frame);
-        self.schedule_at(at, Event::Frame { to, channel });
-    }
-
-    fn frame_arrives(&mut self, to: End, channel: Channel) {
-        // Whoever sent it may have closed since; what is on the way still arrives, unless there is no way.
-        let reachable = self.network.other(to).is_none_or(|from| self.network.reaches(to.node, from.node));
-        if !reachable {
-            // The channel keeps trying until the way is free again, or the link is given up.
-            self.schedule(Duration::from_millis(200), Event::Frame { to, channel });
-        } else if let Some(frame) = self.network.lane(to, channel).pop_front() {
-            let event = ConnectionEvent::Received { channel, frame };
-            self.tell(to.node, to.life, Input::Connection { link: to.link, event });
-        }
-    }
-
-    fn hub_action(&mut self, node: usize, hub: HubId, action: HubAction) {
-        let life = self.nodes[node].life;
-        match action {
-            HubAction::Open { .. } => {
-                self.next_connection += 1;
-                let connection = ConnectionId(self.next_connection);
-                self.hub_connections.insert(connection, (node, life));
-                let address = IpAddr::V4(Ipv4Addr::new(10, 0, 0, node as u8));
-                self.hub_later(meshwork_hub::Input::Connected { connection, address });
-                let input = Input::Hub { hub, event: HubEvent::Opened };
-                self.schedule(self.scenario.network.delay_min, Event::Tell { node, life, input });
-            }
-            HubAction::Send(message) => {
-                let Some(connection) = self.connections_of(node).last().copied() else { return };
-                if let Ok(message) = message.to_json() {
-                    self.hub_later(meshwork_hub::Input::Received { connection, message });
-                }
-            }
-            HubAction::Close => {
-                for connection in self.connections_of(node) {
-                    self.hub_connections.remove(&connection);
-                    self.hub_later(meshwork_hub::Input::Disconnected { connection });
-                }
-            }
-        }
-    }
-
-    /// A hub's connection is TCP: in order, and never lost.
-    fn hub_later(&mut self, input: meshwork_hub::Input) {
-        self.schedule(self.scenario.network.delay_min, Event::HubTold(input));
-    }
-
-    fn step_hub(&mut self, input: Option<meshwork_hub::Input>) {
-        let now = self.timestamp();
-        let mut effects = Vec::new();
-        let deadline = step(&mut self.hub, now, input, |effect| effects.push(effect));
-        for effect in effects {
-            match effect {
-                meshwork_hub::Effect::Send { connection, message } => self.hub_says(connection, message),
-                meshwork_hub::Effect::Close { connection, reason } => self.hub_closes(connection, reason),
-            }
-        }
-        if let Some(deadline) = deadline {
-            let soonest = self.now + Duration::from_millis(100);
-            self.schedule_at(deadline.at.max(soonest), Event::HubWake);
-        }
-    }
-
-    fn hub_says(&mut self, connection: ConnectionId, message: ServerMessage) {
-        let Some((node, life)) = self.hub_connections.get(&connection).copied() else { return };
-        if self.connections_of(node).last() != Some(&connection) {
-            return;
-        }
-        let is_signal = matches!(
-            message,
-            ServerMessage::Offer { .. } | ServerMessage::Answer { .. } | ServerMessage::Candidate { .. }
-        );
-        if is_signal && self.network.loses(&mut self.random) {
-            return;
-        }
-        let copies = if is_signal && self.network.duplicates(&mut self.random) { 2 } else { 1 };
-        for _ in 0..copies {
-            let input = Input::Hub { hub: HubId(0), event: HubEvent::Received(message.clone()) };
-            let delay = self.scenario.network.delay_min;
-            self.schedule(delay, Event::Tell { node, life, input });
-        }
-    }
-
-    fn hub_closes(&mut self, connection: ConnectionId, reason: String) {
-        if let Some((node, life)) = self.hub_connections.remove(&connection) {
-            let input = Input::Hub { hub: HubId(0), event: HubEvent::Closed { reason } };
-            self.schedule(self.scenario.network.delay_min, Event::Tell { node, life, input });
         }
     }
 
