@@ -100,6 +100,12 @@ fn what_a_member_says_itself_stands_over_rumours() {
     // Without the link, newer rumours count; but the node stays the one that was proven.
     rows.push((5, down(3, false), &[]));
     rows.push((6, told(2, 3, 11, 0, Some(profile(2, "later"))), &["changed 3 later"]));
+    let elsewhere = meshwork_presence::News::Alive { age_ms: 0, profile: Some((node(8), profile(9, "lie"))) };
+    rows.push((
+        7,
+        rumour(2, meshwork_presence::Rumour { session: session(3), beat: 12, news: elsewhere }),
+        &[],
+    ));
     let member = check(&rows).member(&session(3)).unwrap();
     assert_eq!((member.node, member.hearsay, member.linked), (node(3), true, false));
 }
@@ -243,6 +249,11 @@ fn rumours_are_passed_on_once_to_those_who_lack_them() {
     assert_eq!((rumours_to(&effects, 3), rumours_to(&effects, 2)), (vec![(2, 3, None)], vec![]));
     let effects = run(&mut machine, at(6_002), up(4));
     assert_eq!(rumours_to(&effects, 4), [(2, 3, None), (9, 5, Some(true))]);
+    // Of one that was lost and returns, the profile too: the others may have forgotten it.
+    pass(&mut machine, 20_000);
+    run(&mut machine, at(20_001), told(4, 9, 6, 0, None));
+    let effects = pass(&mut machine, 22_000);
+    assert_eq!(rumours_to(&effects, 3), [(9, 6, Some(true))]);
 }
 
 /// What may happen to a machine.
