@@ -39,10 +39,6 @@ impl Builder {
         Self { bytes, replica: ReplicaId::derive(author, space, nonce), next: first, tip: previous, count: 0 }
     }
 
-    pub(crate) fn replica(&self) -> ReplicaId {
-        self.replica
-    }
-
     /// Whether an operation with so many bytes of meta and body still fits.
     pub(crate) fn fits(&self, bytes: usize) -> bool {
         let size = self.bytes.len() + OPERATION_FIXED_BYTES + bytes + SIGNATURE_BYTES;

@@ -11,7 +11,7 @@ impl OpLog {
     pub fn blocks_since(&mut self, version: &Version) -> Vec<Bytes> {
         let mut next = std::collections::BTreeSet::new();
         let queue = |log: &Self, next: &mut std::collections::BTreeSet<_>, replica, after: u64| {
-            let chain = log.history.chains.get(&replica).filter(|_| after < log.shown.sequence(&replica));
+            let chain = log.history.chains.get(&replica).filter(|_| after < log.may_leave(&replica));
             next.extend(
                 chain.and_then(|chain| chain.block(after + 1)).map(|block| (block.arrival, replica, after)),
             );

@@ -25,9 +25,9 @@ impl OpLog {
         let end = self.history.end(replica);
         let closed = self.history.chains.get(replica).is_some_and(|chain| chain.closed);
         if *replica == self.author.replica {
-            let same = self.history.known_hash(replica, tip.sequence) == Some(tip.hash);
             // Where another branch of our own begins is unknown, but not before what was sent from this one.
-            if tip.sequence <= end && same { Need::Nothing } else { Need::After(self.author.sent) }
+            let same = self.history.hash_at(replica, tip.sequence) == Some(tip.hash);
+            if same { Need::Nothing } else { Need::After(self.author.sent) }
         } else if closed {
             if self.history.buffer.needed(replica) > end { Need::After(end) } else { Need::NotYet }
         } else if tip.sequence > end {

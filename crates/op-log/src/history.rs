@@ -57,6 +57,11 @@ impl History {
         self.chains.get(replica)?.known_hash(sequence)
     }
 
+    /// The header hash of one operation, if linked.
+    pub(crate) fn hash_at(&self, replica: &ReplicaId, sequence: u64) -> Option<Hash> {
+        self.chains.get(replica)?.hash_at(&self.format, sequence)
+    }
+
     /// Takes a block as it came. `own` is the replica that only this node extends.
     pub(crate) fn receive(
         &mut self,
@@ -191,8 +196,7 @@ impl History {
 
     /// Whether all of the block is linked already.
     pub(crate) fn holds(&self, block: &Block) -> bool {
-        let chain = self.chains.get(&block.outline.replica);
-        chain.and_then(|chain| chain.hash_at(&self.format, block.outline.last)) == Some(block.tip)
+        self.hash_at(&block.outline.replica, block.outline.last) == Some(block.tip)
     }
 
     /// Puts a block that continues its chain at the end of it; its new operations become linked.

@@ -110,8 +110,10 @@ impl OpLog {
         let mut issued = Vec::new();
         let mut rows = Vec::new();
         let mut open: Option<(Builder, Vec<Dot>)> = None;
+        let replica = ReplicaId::derive(&node, &space, &heir.nonce);
         for mut operation in operations {
-            self.anchor(&mut operation, &ReplicaId::derive(&node, &space, &heir.nonce));
+            self.anchor(&mut operation, &replica);
+            operation.dot = Dot::new(replica, heir.next);
             let meta = match builder::check(&operation) {
                 Ok(meta) => meta,
                 Err(reason) => {
@@ -130,8 +132,7 @@ impl OpLog {
             open.push(&self.history.format, &meta, &operation.body);
             (heir.next, heir.tip) = (open.next, open.tip);
             needs.extend_from_slice(&operation.dependencies);
-            let NewOperation { dependencies, document, time, body, .. } = operation;
-            let dot = Dot::new(open.replica(), open.next - 1);
+            let NewOperation { dot, dependencies, document, time, body } = operation;
             issued.push(Operation { dot, author: node, dependencies, document, time, body, hash: open.tip });
         }
         if let Some((full, needs)) = open {

@@ -27,10 +27,17 @@ impl OpLog {
         self.pump(from);
     }
 
+    /// How much of `replica` may leave. While a peer claims to know another branch of our own, nothing new of it does.
+    pub(crate) fn may_leave(&self, replica: &ReplicaId) -> u64 {
+        let shown = self.shown.sequence(replica);
+        let suspected = *replica == self.author.replica && self.fetches.contains_key(replica);
+        if suspected { shown.min(self.author.sent) } else { shown }
+    }
+
     /// Queues the next block of `replica` after `after`, if there is one to show. Ranges of replicas that are not here
     /// are skipped, so a peer can queue no more than there are replicas.
     fn serve_from(&mut self, peer: SessionId, replica: &ReplicaId, after: u64) {
-        if after >= self.shown.sequence(replica) {
+        if after >= self.may_leave(replica) {
             return;
         }
         let Some(block) = self.history.chains.get(replica).and_then(|chain| chain.block(after + 1)) else {
@@ -71,7 +78,7 @@ impl OpLog {
     /// What follows `after`, merged as far as it fits in one block, and where it ends.
     pub(crate) fn next_block(&self, replica: &ReplicaId, after: u64) -> Option<(Bytes, u64)> {
         let chain = self.history.chains.get(replica)?;
-        let shown = self.shown.sequence(replica);
+        let shown = self.may_leave(replica);
         let blocks = chain.blocks.iter().skip(chain.position(after.checked_add(1)?));
         let blocks = blocks.take_while(|block| block.first <= shown).take(BLOCK_OPERATIONS_MAX);
         let bytes: Vec<Bytes> = blocks.map(|block| block.bytes.clone()).collect();

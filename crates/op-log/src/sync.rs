@@ -226,10 +226,7 @@ impl OpLog {
                 link.unannounced.remove(replica);
             }
             if *replica == self.author.replica {
-                let known = self.history.chains.get(replica).is_some_and(|chain| tip.sequence <= chain.end());
-                let other =
-                    self.history.known_hash(replica, tip.sequence).is_some_and(|hash| hash != tip.hash);
-                if known && !other {
+                if self.history.hash_at(replica, tip.sequence) == Some(tip.hash) {
                     link.note_sent(tip.sequence);
                     continue;
                 }
@@ -272,6 +269,8 @@ impl OpLog {
                 (due(link.stalled_due), due(link.announce_due), due(link.sync_due));
             if stalled {
                 link.stalled_due = None;
+                // The leave to send may have been lost with the request.
+                link.granted = 0;
                 let lost = std::mem::take(&mut link.fetching);
                 link.remote.retain(|replica, _| !lost.contains(replica));
                 self.give_up(now, lost);

@@ -152,10 +152,12 @@ fn a_congested_peer_is_brought_up_to_date_when_it_has_drained() {
 fn a_writer_that_never_rests_does_not_leave_a_newcomer_behind() {
     let mut world = World::new(2);
     world.write(0, 3_000, &[1; 500]);
+    world.drain();
     world.link(0, 1);
-    for _ in 0..400 {
+    for _ in 0..200 {
         world.write(0, 5, &[2; 500]);
         for lane in world.network.keys().copied().collect::<Vec<_>>() {
+            world.hand_over(lane);
             world.hand_over(lane);
         }
         for host in 0..2 {
@@ -168,7 +170,7 @@ fn a_writer_that_never_rests_does_not_leave_a_newcomer_behind() {
         world.feed(1, None);
     }
     let behind = world.hosts[0].log.operations() - world.hosts[1].log.operations();
-    assert!(behind < 50, "{behind} operations behind");
+    assert!(behind <= 15, "{behind} operations behind");
     world.run(Duration::from_secs(5));
     world.assert_converged();
 }

@@ -1,5 +1,5 @@
 //! A few logs, their stores and the network between them, in one thread.
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -8,8 +8,8 @@ use std::{
 };
 
 use meshwork_base::{
-    Bytes, DocumentId, Dot, HybridTime, Machine, Monotonic, NodeId, Random, Row, Seed, SessionId, SpaceId,
-    Table, Timestamp, Version, WriteId, step,
+    Bytes, DocumentId, Dot, Hash, HybridTime, Machine, Monotonic, NodeId, Random, Row, Seed, SessionId,
+    SpaceId, Table, Timestamp, Version, WriteId, step,
 };
 use meshwork_identity::KeyedHash;
 use meshwork_op_log::{
@@ -59,6 +59,8 @@ pub struct Host {
     pub misbehaved: Vec<String>,
     pub rebuilds: usize,
     pub closed: bool,
+    /// What became visible and was not looked at by the world.
+    fresh: Vec<(Dot, Hash)>,
     /// The newest operations of others that no own one depends on yet.
     unnamed: BTreeMap<meshwork_base::ReplicaId, u64>,
 }
@@ -90,6 +92,7 @@ impl Host {
             misbehaved: Vec::new(),
             rebuilds: 0,
             closed: false,
+            fresh: Vec::new(),
             unnamed: BTreeMap::new(),
         })
     }
@@ -143,6 +146,7 @@ impl Host {
         }
         assert!(self.applied.insert(operation.dot), "{} is delivered twice", operation.dot);
         self.unnamed.insert(replica, sequence);
+        self.fresh.push((operation.dot, operation.hash));
         self.visible.push(operation);
     }
 
@@ -179,6 +183,10 @@ pub struct World {
     /// Messages that were handed over, and their bytes.
     pub messages: usize,
     pub bytes: usize,
+    /// The one operation that anybody ever saw under a dot.
+    pub seen: BTreeMap<Dot, Hash>,
+    /// Copies of a store run: dots may be seen twice.
+    pub forked: bool,
 }
 
 impl World {
@@ -198,13 +206,20 @@ impl World {
             links: BTreeSet::new(),
             messages: 0,
             bytes: 0,
+            seen: BTreeMap::new(),
+            forked: false,
         };
         (0..hosts).for_each(|host| world.feed(host, None));
         world
     }
 
     pub fn feed(&mut self, host: usize, input: Option<Input>) {
-        for (to, channel, message) in self.hosts[host].feed(self.now, input) {
+        let sent = self.hosts[host].feed(self.now, input);
+        for (dot, hash) in std::mem::take(&mut self.hosts[host].fresh) {
+            let before = *self.seen.entry(dot).or_insert(hash);
+            assert!(self.forked || before == hash, "{dot} is used twice");
+        }
+        for (to, channel, message) in sent {
             let to = usize::from(to.0[0]);
             if self.links.contains(&(host, to)) {
                 self.network.entry((host, to, channel)).or_default().push_back(message);
