@@ -27,7 +27,7 @@ impl Channel {
         }
     }
 
-    /// Its position in [`Channel::ALL`], which is also the id of the pre-negotiated data channel.
+    /// Its position in [`Channel::ALL`].
     pub const fn index(self) -> usize {
         self as usize
     }
