@@ -119,7 +119,7 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
-    /// In the room of a hub.
+    /// In the room of a hub. A node that had to learn its space there is in it before its start returns.
     HubJoined {
         /// Which hub, as configured.
         hub: u16,

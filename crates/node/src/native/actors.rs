@@ -94,13 +94,39 @@ impl Starter {
         };
         Host::new(name, machine, self.clock, perform).on_death(tell_death).start()
     }
+
+    /// Takes over an actor that runs already, and carries on what it asks for.
+    fn adopt<M>(
+        &self,
+        name: &'static str,
+        host: Addr<Host<M>>,
+        mut effects: mpsc::UnboundedReceiver<M::Effect>,
+        router: Router<M::Effect>,
+    ) -> Addr<Host<M>>
+    where
+        M: Machine + Unpin + 'static,
+    {
+        let wiring = self.wiring.clone();
+        let deaths = self.deaths.clone();
+        tokio::task::spawn_local(async move {
+            while let Some(effect) = effects.recv().await {
+                if let Some(wiring) = wiring.get() {
+                    router(effect, &mut |routed| wiring.carry(routed));
+                }
+            }
+            // The actor is gone. The supervisor may have gone first, when the node is closing.
+            let _ = deaths.send(name);
+        });
+        host
+    }
 }
 
 impl Actors {
-    /// Starts an actor for each machine. `performer` is made once the addresses are known; the name of an actor whose
+    /// Starts an actor for each machine; a discovery that runs already takes the place of the machine. `performer` is made once the addresses are known; the name of an actor whose
     /// machine panicked goes to `deaths`.
     pub(crate) fn start(
         machines: Machines,
+        running: Option<(Addr<DiscoveryActor>, mpsc::UnboundedReceiver<meshwork_discovery::Effect>)>,
         clock: Clock,
         deaths: mpsc::UnboundedSender<&'static str>,
         performer: impl FnOnce(&Self) -> Performer,
@@ -113,9 +139,14 @@ impl Actors {
             presence: machines
                 .presence
                 .map(|machine| starter.start("presence", machine, |e, to| route::from_presence(e, to))),
-            discovery: machines
-                .discovery
-                .map(|machine| starter.start("discovery", machine, |e, to| route::from_discovery(e, to))),
+            discovery: match running {
+                Some((host, effects)) => {
+                    Some(starter.adopt("discovery", host, effects, |e, to| route::from_discovery(e, to)))
+                }
+                None => machines
+                    .discovery
+                    .map(|machine| starter.start("discovery", machine, |e, to| route::from_discovery(e, to))),
+            },
             consensus: machines
                 .consensus
                 .map(|machine| starter.start("consensus", machine, |e, to| route::from_consensus(e, to))),

@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     actors::{Actors, SharedPerformer},
     hub_client::HubClients,
-    membership,
+    membership::{self, Joined},
     node::{Identity, Inner, Running},
     performer::Performer,
     profile::{Membership, Profile, ProfileError},
@@ -126,7 +126,7 @@ pub(crate) async fn start(builder: NodeBuilder) -> Result<Node, StartError> {
             actix::System::new().block_on(async move {
                 match open(builder, on_thread, seed).await {
                     Err(error) => drop(ready.send(Err(error))),
-                    Ok(frame) => frame.live(ready, publish, stopped).await,
+                    Ok((frame, joined)) => frame.live(joined, ready, publish, stopped).await,
                 }
                 ended.send_replace(true);
             });
@@ -137,27 +137,32 @@ pub(crate) async fn start(builder: NodeBuilder) -> Result<Node, StartError> {
 }
 
 /// Opens the profile and settles which space this is.
-async fn open(mut builder: NodeBuilder, shared: Arc<Shared>, seed: Seed) -> Result<Frame, StartError> {
+async fn open(
+    mut builder: NodeBuilder,
+    shared: Arc<Shared>,
+    seed: Seed,
+) -> Result<(Frame, Option<Joined>), StartError> {
     let clock = Clock::system();
     let mut profile = match &builder.config.data {
         Some(directory) => Profile::open(directory, &seed)?,
         None => Profile::generate(&seed),
     };
     let invited = membership::invited(&mut builder.config)?;
-    let membership = membership::settle(&builder.config, &profile, invited, clock, &seed).await?;
+    let (membership, joined) = membership::settle(&builder.config, &profile, invited, clock, &seed).await?;
     if profile.membership.as_ref() != Some(&membership) {
         profile.membership = Some(membership.clone());
         if let Some(directory) = &builder.config.data {
             profile.write(directory)?;
         }
     }
-    Ok(Frame { builder, profile, membership, shared, clock, seed })
+    Ok((Frame { builder, profile, membership, shared, clock, seed }, joined))
 }
 
 impl Frame {
     /// Lives until told to stop, through any number of rebuilds.
     async fn live(
         self,
+        mut joined: Option<Joined>,
         ready: oneshot::Sender<Result<Option<RoomCode>, StartError>>,
         publish: watch::Sender<Option<Running>>,
         mut stopped: watch::Receiver<bool>,
@@ -166,7 +171,7 @@ impl Frame {
         let mut rebuilds: VecDeque<Instant> = VecDeque::new();
         for life in 0u64.. {
             let (tell_death, mut deaths) = mpsc::unbounded_channel();
-            let (running, performer) = match self.be_born(life, tell_death) {
+            let (running, performer) = match self.be_born(life, joined.take(), tell_death) {
                 Ok(born) => born,
                 Err(error) => {
                     match ready.take() {
@@ -216,6 +221,7 @@ impl Frame {
     fn be_born(
         &self,
         life: u64,
+        joined: Option<Joined>,
         deaths: mpsc::UnboundedSender<&'static str>,
     ) -> Result<(Running, SharedPerformer), StartError> {
         let session = match life {
@@ -228,11 +234,18 @@ impl Frame {
         let machines = self.machines(life, identity, durable, store.as_ref())?;
         let (connection_events, incoming) = mpsc::channel(CONNECTION_EVENTS_MAX);
         let connector = self.builder.make_connector(connection_events).map_err(StartError::Connector)?;
-        let (actors, performer) = Actors::start(machines, self.clock, deaths, |actors| Performer {
-            writer: self.spawn_writer(store, actors),
-            connector,
-            hubs: actors.discovery.clone().map(|discovery| HubClients::new(discovery.recipient())),
-            shared: self.shared.clone(),
+        let (running, hubs) = match joined {
+            Some(Joined { discovery, effects, hubs }) => (Some((discovery, effects)), Some(hubs)),
+            None => (None, None),
+        };
+        let (actors, performer) = Actors::start(machines, running, self.clock, deaths, |actors| {
+            let discovery = actors.discovery.clone();
+            Performer {
+                writer: self.spawn_writer(store, actors),
+                connector,
+                hubs: hubs.or_else(|| discovery.map(|discovery| HubClients::new(discovery.recipient()))),
+                shared: self.shared.clone(),
+            }
         });
         carry_connection_events(&actors, incoming);
         let documents = Inbox::new(actors.documents.clone().recipient(), EDITS_MAX);

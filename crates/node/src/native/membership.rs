@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use meshwork_base::{Seed, SessionId, SpaceId};
-use meshwork_discovery::{self as discovery, Discovery};
+use meshwork_discovery::{self as discovery, Discovery, DiscoveryActor};
 use meshwork_identity::{Invitation, SpaceSecret};
-use meshwork_shell::{Clock, Host, Shutdown, Tell};
+use meshwork_shell::{Clock, Tell};
 use tokio::sync::mpsc;
 
-use actix::Actor as _;
+use actix::{Actor as _, Addr};
 
 use super::{
     hub_client::HubClients,
@@ -28,6 +28,15 @@ pub(crate) fn invited(config: &mut NodeConfig) -> Result<Option<Membership>, Sta
     Ok(Some(Membership { space, secret }))
 }
 
+/// A discovery that has joined its first room. It goes on as the running node's: were it to leave and another one to
+/// join, signals that come in between would be lost, and links would wait for their next attempt.
+pub(crate) struct Joined {
+    pub(crate) discovery: Addr<DiscoveryActor>,
+    /// What it asks for from now on.
+    pub(crate) effects: mpsc::UnboundedReceiver<discovery::Effect>,
+    pub(crate) hubs: HubClients,
+}
+
 /// Settles on a membership: the profile's, the invitation's, or the one that the hub's room leads to.
 pub(crate) async fn settle(
     config: &NodeConfig,
@@ -35,7 +44,7 @@ pub(crate) async fn settle(
     invited: Option<Membership>,
     clock: Clock,
     seed: &Seed,
-) -> Result<Membership, StartError> {
+) -> Result<(Membership, Option<Joined>), StartError> {
     let from_password = match &config.password {
         Some(password) => Some(SpaceSecret::from_password(password, &config.discovery.room)?),
         None => None,
@@ -44,18 +53,20 @@ pub(crate) async fn settle(
         (Some(member), Some(invited)) if member.space != invited.space => {
             Err(StartError::OtherSpace { member: member.space, invited: invited.space })
         }
-        (_, Some(invited)) => Ok(invited),
+        (_, Some(invited)) => Ok((invited, None)),
         (Some(member), None) => match from_password {
             Some(secret) if secret != member.secret => Err(StartError::WrongPassword),
-            _ => Ok(member.clone()),
+            _ => Ok((member.clone(), None)),
         },
         (None, None) if config.discovery.hubs.is_empty() => {
             let space = SpaceId(seed.fork("space").random().bytes());
-            Ok(Membership { space, secret: from_password.unwrap_or_else(|| SpaceSecret::open(&space)) })
+            let secret = from_password.unwrap_or_else(|| SpaceSecret::open(&space));
+            Ok((Membership { space, secret }, None))
         }
         (None, None) => {
-            let space = ask_hubs(config, profile, from_password.as_ref(), clock, seed).await?;
-            Ok(Membership { space, secret: from_password.unwrap_or_else(|| SpaceSecret::open(&space)) })
+            let (space, joined) = ask_hubs(config, profile, from_password.as_ref(), clock, seed).await?;
+            let secret = from_password.unwrap_or_else(|| SpaceSecret::open(&space));
+            Ok((Membership { space, secret }, Some(joined)))
         }
     }
 }
@@ -65,42 +76,43 @@ pub(crate) fn first_session(seed: &Seed) -> SessionId {
     SessionId(seed.fork("session 0").random().bytes())
 }
 
-/// Joins the room for a moment to learn which space lives there; the first to come names it. Waits for a hub that
-/// cannot be reached.
+/// Joins the room to learn which space lives there; the first to come names it. Waits for a hub that cannot be
+/// reached.
 async fn ask_hubs(
     config: &NodeConfig,
     profile: &Profile,
     secret: Option<&SpaceSecret>,
     clock: Clock,
     seed: &Seed,
-) -> Result<SpaceId, StartError> {
+) -> Result<(SpaceId, Joined), StartError> {
     let context = discovery::Context {
-        // The session that will run: its second connection replaces this one, and nobody meets a ghost.
         session: first_session(seed),
         signer: Arc::new(profile.key.clone()),
         name: config.name.clone(),
         space: None,
         access: secret.map(SpaceSecret::room_access),
     };
-    let machine =
-        Discovery::new(config.discovery.clone(), context, clock.now(), seed.fork("first discovery"));
+    let machine = Discovery::new(config.discovery.clone(), context, clock.now(), seed.fork("discovery 0"));
     let (tell, mut effects) = mpsc::unbounded_channel();
-    let host = Host::new("first discovery", machine, clock, move |effect| {
-        // Nobody listens any more once the space is known.
+    let host = DiscoveryActor::new("discovery", machine, clock, move |effect| {
+        // Nobody listens any more when the node does not start, or has ended.
         let _ = tell.send(effect);
     });
     let host = host.start();
     let mut hubs = HubClients::new(host.clone().recipient());
     host.do_send(Tell::new(discovery::Input::Start));
-    let found = loop {
-        let Some(effect) = effects.recv().await else { break Err(StartError::Ended) };
+    loop {
+        let Some(effect) = effects.recv().await else { return Err(StartError::Ended) };
         match effect {
             discovery::Effect::Open { hub, url } => hubs.perform(hub, HubAction::Open { url }),
             discovery::Effect::Send { hub, message } => hubs.perform(hub, HubAction::Send(message)),
             discovery::Effect::Close { hub } => hubs.perform(hub, HubAction::Close),
-            discovery::Effect::Event(discovery::Event::Joined { space, .. }) => break Ok(space),
+            discovery::Effect::Event(discovery::Event::Joined { space, .. }) => {
+                tracing::info!("in the hub's room");
+                return Ok((space, Joined { discovery: host, effects, hubs }));
+            }
             discovery::Effect::Event(discovery::Event::Refused { reason, .. }) => {
-                break Err(StartError::Refused(reason));
+                return Err(StartError::Refused(reason));
             }
             discovery::Effect::Event(discovery::Event::Unreachable { reason, retry_in_ms, .. }) => {
                 tracing::warn!(retry_in_ms, "not a member of any space yet, waiting for the hub: {reason}");
@@ -109,7 +121,5 @@ async fn ask_hubs(
             | discovery::Effect::PeerGone { .. }
             | discovery::Effect::Signal { .. } => {}
         }
-    };
-    let _ = host.send(Shutdown).await;
-    found
+    }
 }
