@@ -215,9 +215,12 @@ impl OpLog {
         entries: &[(ReplicaId, Tip)],
         answer_wanted: bool,
     ) {
-        if entries.len() > ENTRIES_MAX || entries.iter().any(|(_, tip)| tip.sequence == 0) {
-            return self
-                .misbehaved(from, "tells of more replicas at once than allowed, or of an operation zero");
+        let ascending = entries.is_sorted_by(|(a, _), (b, _)| a < b);
+        if entries.len() > ENTRIES_MAX || !ascending || entries.iter().any(|(_, tip)| tip.sequence == 0) {
+            return self.misbehaved(
+                from,
+                "tells of too many replicas at once, of one twice, or of an operation zero",
+            );
         }
         let Some(link) = self.links.get_mut(&from) else { return };
         link.has_of_ours.get_or_insert(0);

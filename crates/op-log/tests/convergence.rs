@@ -1,4 +1,5 @@
 //! Logs that exchange messages agree, whatever happens to these on the way.
+#![allow(clippy::unwrap_used, reason = "a failed test panics")]
 
 mod common;
 
@@ -176,7 +177,7 @@ fn a_writer_that_never_rests_does_not_leave_a_newcomer_behind() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Random writes, deliveries, losses, duplicates, cuts, in random order; then a quiet time.
     #[test]

@@ -1,4 +1,5 @@
 //! What a crash, a close and a wrong store do.
+#![allow(clippy::unwrap_used, reason = "a failed test panics")]
 
 mod common;
 
@@ -157,6 +158,8 @@ fn wrong_and_corrupt_stores_are_refused_by_name() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Any single flipped bit of a stored block or fact is refused or changes nothing that is held. (A signature that a
     /// later one makes superfluous is not even read.)
     #[test]
@@ -180,7 +183,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Nodes crash or close at any point, with any prefix of their writes stored, and come back.
     #[test]

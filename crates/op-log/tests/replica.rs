@@ -1,4 +1,5 @@
 //! Copies of a store, and authors who contradict themselves.
+#![allow(clippy::unwrap_used, reason = "a failed test panics")]
 
 mod common;
 

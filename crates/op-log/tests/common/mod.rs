@@ -1,5 +1,6 @@
 //! A few logs, their stores and the network between them, in one thread.
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
+#![allow(clippy::unwrap_used, reason = "a failed test panics")]
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
