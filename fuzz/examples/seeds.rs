@@ -8,10 +8,16 @@ use std::{
 };
 
 use data_encoding::HEXLOWER_PERMISSIVE;
-use meshwork_base::{Seed, SpaceId};
-use meshwork_fuzz::join;
+use meshwork_base::{Bytes, Hash, HybridTime, ReplicaId, Seed, SpaceId, Table, Tip};
+use meshwork_consensus::{RECEIPT_FORMAT, Receipt, SignedReceipt};
+use meshwork_fuzz::{
+    Gullible, SPACE, STRANGER, join,
+    log::{Disk, Log, document},
+    read,
+};
 use meshwork_identity::{Invitation, RoomCode, SpaceSecret};
-use meshwork_wire::{FrameWriter, Protocol};
+use meshwork_op_log::{Effect, EntryWriter, Input, Message};
+use meshwork_wire::{FrameWriter, Protocol, encode};
 
 fn main() -> io::Result<()> {
     frames()?;
@@ -19,10 +25,100 @@ fn main() -> io::Result<()> {
     room_codes()?;
     golden_lines("hub_message", "discovery")?;
     golden_bytes("consensus_message", "consensus", |bytes| join(&[bytes]))?;
+    golden_bytes("presence_message", "presence", |bytes| join(&[bytes]))?;
+    golden_bytes("op_log_message", "op-log", |bytes| join(&[bytes]))?;
+    receipts()?;
+    logs()?;
+    bodies()?;
     // Begins when the link is up, and sends the bytes as a message about the link.
     golden_bytes("transport_message", "transport", |bytes| {
         [&[200][..], &join(&[[&[0x40], bytes].concat()])].concat()
     })
+}
+
+/// A log's disk, before and after it was closed, and a stranger's blocks.
+fn logs() -> io::Result<()> {
+    let mut log = Log::open(Disk::new()).map_err(io::Error::other)?;
+    for body in [&b"one"[..], b"two", &[7; 300]] {
+        log.write(body);
+    }
+    write("op_log_rows", "crashed", join(&rows(&log.disk)))?;
+    write("op_log_rows", "closed", join(&rows(&log.close())))?;
+
+    let mut writer = EntryWriter::new(SPACE, Gullible::signer(), &Seed::from_number(9));
+    let mut strange = Vec::new();
+    for body in [&b"one"[..], b"two", &[7; 300]] {
+        let entry =
+            writer.write(Vec::new(), &document(), HybridTime::default(), body).map_err(io::Error::other)?;
+        write("op_log_block", &format!("stranger-{}", strange.len()), entry.bytes())?;
+        strange.push(entry.bytes().clone());
+    }
+    let message = |message: &Message| encode(message).map_err(io::Error::other);
+    let blocks: io::Result<Vec<_>> = strange
+        .iter()
+        .map(|block| message(&Message::Blocks { wanted: false, blocks: vec![block.clone()] }))
+        .collect();
+    let mut blocks = blocks?;
+    let mut log = Log::open(Disk::new()).map_err(io::Error::other)?;
+    log.feed(Input::PeerUp { peer: STRANGER.0 });
+    for message in blocks.iter().filter_map(|bytes| read(bytes)) {
+        let effects = log.feed(Input::Received { from: STRANGER.0, message });
+        assert!(
+            effects.iter().any(|effect| matches!(effect, Effect::Deliver(_))),
+            "a seed is taken: {effects:?}"
+        );
+    }
+    write("op_log_message", "blocks", join(&blocks))?;
+    blocks.reverse();
+    write("op_log_message", "out-of-order", join(&blocks))
+}
+
+fn rows(disk: &Disk) -> Vec<Vec<u8>> {
+    let row = |((table, key), value): (&(Table, Bytes), &Bytes)| {
+        let table = match table {
+            Table::Blocks => 0,
+            Table::Meta => 1,
+            Table::Proofs => 2,
+        };
+        [&[table, key.len() as u8][..], key, value].concat()
+    };
+    disk.iter().map(row).collect()
+}
+
+/// A receipt for what the target's machine has stored.
+fn receipts() -> io::Result<()> {
+    let (_, node) = STRANGER;
+    let tip = Tip { sequence: 5, hash: Hash::of(&5u64.to_le_bytes()) };
+    let receipt = Receipt {
+        format: RECEIPT_FORMAT,
+        space: SPACE,
+        node,
+        epoch: 1,
+        replica: ReplicaId([2; 16]),
+        counter: 1,
+        holds: [(ReplicaId([1; 16]), tip)].into_iter().collect(),
+    };
+    let signed = SignedReceipt::sign(&receipt, &Gullible).map_err(io::Error::other)?;
+    let message = encode(&meshwork_consensus::Message::Receipt(signed)).map_err(io::Error::other)?;
+    write("consensus_message", "confirms", join(&[message]))
+}
+
+/// The bodies that the golden test pins, one after the other by one author, and by two in turn.
+fn bodies() -> io::Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/crdt-state/tests/golden/bodies.hex");
+    let text = fs::read_to_string(path)?;
+    let bodies: Result<Vec<_>, _> = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().next_back())
+        .map(|hex| HEXLOWER_PERMISSIVE.decode(hex.as_bytes()))
+        .collect();
+    let bodies = bodies.map_err(io::Error::other)?;
+    let by = |how: fn(usize) -> u8| -> Vec<Vec<u8>> {
+        bodies.iter().enumerate().map(|(number, body)| [&[how(number)], &body[..]].concat()).collect()
+    };
+    write("crdt_body", "one-author", join(&by(|_| 0)))?;
+    write("crdt_body", "concurrent", join(&[by(|_| 0), by(|_| 1)].concat()))?;
+    write("crdt_body", "in-turn", join(&by(|number| 2 | (number % 2) as u8)))
 }
 
 fn write(target: &str, name: &str, bytes: impl AsRef<[u8]>) -> io::Result<()> {
@@ -80,7 +176,9 @@ fn room_codes() -> io::Result<()> {
 
 /// Every file of bytes that a crate's golden tests pin, made an input.
 fn golden_bytes(target: &str, name: &str, input: impl Fn(&[u8]) -> Vec<u8>) -> io::Result<()> {
-    for path in golden(name, "hex")? {
+    // A crate may pin stored rows beside its messages.
+    let messages = golden(name, "hex")?.into_iter().filter(|path| !stem(path).starts_with("rows_"));
+    for path in messages {
         let text = fs::read_to_string(&path)?;
         let bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map_err(io::Error::other)?;
         write(target, &stem(&path), input(&bytes))?;

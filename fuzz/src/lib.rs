@@ -1,5 +1,7 @@
 //! What the fuzz targets share.
 
+pub mod log;
+
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use meshwork_base::{Machine, NodeId, SessionId, SpaceId, Timestamp, step};
