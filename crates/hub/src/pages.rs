@@ -19,9 +19,9 @@ pub(crate) fn join(room: RoomCode) -> String {
          <meta name=referrer content=no-referrer><title>Join room {room}</title>\
          <h1>Room {room}</h1>\
          <p>This link invites you into a mesh. Give the whole link, with the part behind <code>#</code>, to a node:</p>\
-         <pre id=command>meshwork join '&lt;this link&gt;'</pre>\
+         <pre id=command>meshwork node --join '&lt;this link&gt;'</pre>\
          <p>The part behind <code>#</code> holds the secret. Your browser does not send it to this server.</p>\
-         <script>document.getElementById('command').textContent = \"meshwork join '\" + location.href + \"'\"</script>\
+         <script>document.getElementById('command').textContent = \"meshwork node --join '\" + location.href + \"'\"</script>\
          </html>"
     )
 }
