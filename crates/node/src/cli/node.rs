@@ -1,13 +1,16 @@
 //! `meshwork node`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use meshwork::{Event, Node, NodeConfig, api::ApiServer};
 use meshwork_hub::{HubConfig, HubServer};
 use meshwork_identity::RoomCode;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::broadcast::{Receiver, error::RecvError},
+};
 use url::Url;
 
 #[derive(Args)]
@@ -72,15 +75,40 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
         }
         None => None,
     };
-    tokio::select! {
-        served = serve(config, arguments.api) => served,
-        signalled = tokio::signal::ctrl_c() => signalled.context("cannot listen for Ctrl-C"),
+    let mut stop = Stop::listen()?;
+    let node = tokio::select! {
+        biased;
+        node = Node::builder().config(config).start() => node?,
+        () = stop.told() => return Ok(()),
+    };
+    serve(node, arguments.api, stop).await
+}
+
+/// Ctrl-C and SIGTERM, from the moment on at which this is made.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn listen() -> Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?,
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+        })
+    }
+
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
-/// Runs the node until Ctrl-C or SIGTERM.
-async fn serve(config: NodeConfig, api: Option<SocketAddr>) -> Result<()> {
-    let node = Node::builder().config(config).start().await?;
+/// Runs the node until it is told to stop.
+async fn serve(node: Node, api: Option<SocketAddr>, mut stop: Stop) -> Result<()> {
+    let events = node.events();
     let identity = node.identity()?;
     tracing::info!(node = %identity.node, space = %identity.space, "node `{}` runs", node.name());
     if let Some(address) = api {
@@ -94,13 +122,10 @@ async fn serve(config: NodeConfig, api: Option<SocketAddr>) -> Result<()> {
         tracing::info!("API at http://{}/api/status", server.local_addr());
         actix_web::rt::spawn(server.run());
     }
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        .context("cannot listen for SIGTERM")?;
     tokio::select! {
-        () = report(&node) => {}
+        () = report(events) => {}
         () = node.ended() => bail!("the node has ended; its log says why"),
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+        () = stop.told() => {}
     }
     tracing::info!("storing what is open and saying goodbye");
     node.close().await;
@@ -108,8 +133,7 @@ async fn serve(config: NodeConfig, api: Option<SocketAddr>) -> Result<()> {
 }
 
 /// Logs what people running a node want to know.
-async fn report(node: &Node) {
-    let mut events = node.events();
+async fn report(mut events: Receiver<Arc<Event>>) {
     loop {
         match events.recv().await {
             Ok(event) => log(&event),
