@@ -12,6 +12,9 @@ use super::workload::DOCUMENT;
 /// A transaction takes edits up to about this size: small enough to share out, large enough to be cheap.
 const BATCH_BYTES: usize = 4 * 1024;
 
+/// Characters of a path that an error shows.
+const SHOWN_MAX: usize = 100;
+
 /// The object in the file.
 pub(crate) fn read(file: &Path) -> Result<Value> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -63,12 +66,15 @@ pub(crate) fn check(value: &Value) -> Result<()> {
     let incarnation = Incarnation { replica: ReplicaId::default(), epoch: 1, next_sequence: 1 };
     documents.handle(Timestamp::default(), documents::Input::Incarnation(incarnation));
     for edits in batches(value) {
+        // What is too large for one operation is alone in its batch.
+        let place = edits.first().map(|edit| edit.path().join("/")).unwrap_or_default();
+        let place: String = place.chars().take(SHOWN_MAX).collect();
         let input =
             documents::Input::Edit { request: RequestId::default(), document: document.clone(), edits };
         documents.handle(Timestamp::default(), input);
         while let Some(effect) = documents.poll_effect() {
             if let documents::Effect::Edited { result, .. } = effect {
-                result.context("the input cannot be written")?;
+                result.with_context(|| format!("the input cannot be written, at or after `/{place}`"))?;
             }
         }
     }

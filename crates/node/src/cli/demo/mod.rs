@@ -95,6 +95,11 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
         }
         None => None,
     };
+    if let Some(output) = &arguments.output
+        && !std::path::absolute(output)?.parent().is_some_and(std::path::Path::is_dir)
+    {
+        bail!("cannot write {}: there is no such folder", output.display());
+    }
     let temporary = tempfile_directory(arguments.data.as_deref())?;
     let directory = temporary.path().to_owned();
     let mut entropy = [0; 32];
@@ -295,8 +300,11 @@ impl Demo {
     /// How much of the work is done, by all but `except`.
     fn others_progress(&self, except: usize) -> f64 {
         let others = || self.members.iter().enumerate().filter(|(index, _)| *index != except);
-        let (made, of) =
-            others().fold((0, 0), |(made, of), (_, member)| (made + member.made, of + member.of.max(1)));
+        let (made, of) = others().fold((0, 0), |(made, of), (_, member)| {
+            // Not everybody has a share in a small input.
+            let share = member.of.max(1);
+            (made + if member.done { share } else { member.made }, of + share)
+        });
         made as f64 / of as f64
     }
 
