@@ -1,5 +1,6 @@
 //! Who gets in: room codes, passwords and invitations, right and wrong.
 #![cfg(feature = "native")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! The local API: every request, and what is refused.
 #![cfg(feature = "native")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,11 +1,12 @@
 //! A data directory that cannot be used is refused with a reason, and left as it is.
 #![cfg(feature = "native")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
 use std::{fs, path::Path, process::Command};
 
-use common::{NodeProcess, run, shown};
+use common::{NodeProcess, Process, run, shown};
 use serde_json::Value;
 
 /// A directory that a node has written to.
@@ -38,6 +39,23 @@ fn a_directory_serves_one_process_at_a_time() {
     refused(folder.path(), "another node has this store open; stop it, or start this one in another folder");
     node.api.set("other", "the first goes on", "stored");
     node.process.kill();
+    still_good(folder.path());
+}
+
+#[test]
+fn a_node_that_is_told_to_stop_closes_its_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = format!("--data {}", folder.path().display());
+    let mut replicas = Vec::new();
+    for stop in [Process::interrupt, Process::terminate, Process::interrupt] {
+        let node = NodeProcess::start(&data);
+        node.api.set("key", "kept", "visible");
+        replicas.push(node.api.status()["replica_id"].clone());
+        let output = stop(node.process).succeeded();
+        assert!(output.contains("storing what is open and saying goodbye"), "{output}");
+    }
+    replicas.dedup();
+    assert_eq!(replicas.len(), 1, "an incarnation that was closed goes on");
     still_good(folder.path());
 }
 

@@ -61,6 +61,13 @@ fn a_newcomer_waits_for_the_hub_and_says_so() {
     let mut hub = Process::start(format!("hub --listen 127.0.0.1:{port}"));
     hub.line("hub at ");
     newcomer.line("in the hub's room");
+    newcomer.line("runs");
+
+    // One that waits can be told to stop.
+    let absent = free_port();
+    let mut newcomer = Process::start(format!("node --hub http://127.0.0.1:{absent} --room A3B7K9"));
+    newcomer.line("waiting for the hub");
+    newcomer.interrupt().succeeded();
 }
 
 #[test]

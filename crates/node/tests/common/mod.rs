@@ -135,7 +135,16 @@ impl Process {
 
     /// SIGTERM, and then until it has ended.
     pub fn terminate(self) -> Ended {
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        self.signal("-TERM")
+    }
+
+    /// As Ctrl-C does.
+    pub fn interrupt(self) -> Ended {
+        self.signal("-INT")
+    }
+
+    fn signal(self, signal: &str) -> Ended {
+        let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(told.success());
         self.ended()
     }
