@@ -129,22 +129,33 @@ impl Node {
         Kind::ALL.into_iter().filter_map(|kind| self.latest_of(kind)).max()
     }
 
+    /// The dots of the container of that kind, for a map with all below it. Counters have none.
+    pub(crate) fn dots_of(&self, kind: Kind, dots: &mut Vec<Dot>) {
+        let containers = self.containers();
+        match kind {
+            Kind::Register => dots.extend(self.register.entries().iter().map(|entry| entry.stamp.dot)),
+            Kind::Map => {
+                dots.extend(containers.present.iter().map(|stamp| stamp.dot));
+                containers.children.values().for_each(|child| child.all_dots(dots));
+            }
+            Kind::Counter => {}
+            Kind::Set => {
+                let adds = containers.set.elements().flat_map(|(_, stamps)| stamps.iter());
+                dots.extend(adds.map(|stamp| stamp.dot));
+            }
+        }
+    }
+
     /// The dots of what lives at this very path, children and counters left out.
     pub(crate) fn own_dots(&self, dots: &mut Vec<Dot>) {
-        dots.extend(self.register.entries().iter().map(|entry| entry.stamp.dot));
-        if let Some(containers) = &self.containers {
-            dots.extend(containers.present.iter().map(|stamp| stamp.dot));
-            let adds = containers.set.elements().flat_map(|(_, stamps)| stamps.iter());
-            dots.extend(adds.map(|stamp| stamp.dot));
-        }
+        self.dots_of(Kind::Register, dots);
+        dots.extend(self.containers().present.iter().map(|stamp| stamp.dot));
+        self.dots_of(Kind::Set, dots);
     }
 
     /// The dots of everything at this path and below it, counters left out.
     pub(crate) fn all_dots(&self, dots: &mut Vec<Dot>) {
-        self.own_dots(dots);
-        if let Some(containers) = &self.containers {
-            containers.children.values().for_each(|child| child.all_dots(dots));
-        }
+        Kind::ALL.into_iter().for_each(|kind| self.dots_of(kind, dots));
     }
 
     /// Calls `change` on the node at `path`, made on the way, and prunes what is empty afterwards.

@@ -12,10 +12,10 @@ use crate::{
     observed::{Names, Observed},
 };
 
-/// The mutations that one edit becomes: first the counters that it takes away, then itself. Nothing, when it asks for
-/// the removal of what is not there.
+/// The mutations that one edit becomes: first those that clear its way, then itself. Nothing, when it asks for the
+/// removal of what is not there.
 pub(crate) struct Plan {
-    pub(crate) resets: Vec<(Path, Vec<Count>)>,
+    pub(crate) before: Vec<(Path, Mutation)>,
     pub(crate) mutation: Option<Mutation>,
 }
 
@@ -71,7 +71,50 @@ pub(crate) fn resolve(
             (!observed.is_empty()).then_some(Mutation::Remove { element, observed })
         }
     };
-    Ok(Plan { resets, mutation })
+    let resets = resets.into_iter().map(|(path, counts)| (path, Mutation::Reset { counts }));
+    let mut before: Vec<_> = resets.collect();
+    if mutation.is_some() {
+        for depth in 1..path.len() {
+            let (above, _) = path.split_at(depth);
+            if let Some(node) = root.at(above) {
+                clear(node, Kind::Map, above, &mut before, names);
+            }
+        }
+        let kept = match mutation {
+            Some(Mutation::Increment { .. }) => Some(Kind::Counter),
+            Some(Mutation::Add { .. } | Mutation::Remove { .. }) => Some(Kind::Set),
+            // The others name everything at their path themselves.
+            _ => None,
+        };
+        if let (Some(node), Some(kept)) = (node, kept) {
+            clear(node, kept, path, &mut before, names);
+        }
+    }
+    Ok(Plan { before, mutation })
+}
+
+/// An edit that takes what is at `path` for a `kept` has seen that other kinds were written there concurrently, and
+/// wins over them: otherwise one of those could be shown in its place, if its clock is ahead.
+fn clear(node: &Node, kept: Kind, path: &[String], before: &mut Vec<(Path, Mutation)>, names: &mut Names) {
+    let others = || Kind::ALL.into_iter().filter(|kind| *kind != kept);
+    if node.is_plain() || !others().any(|kind| node.has(kind)) {
+        return;
+    }
+    let mut dots = Vec::new();
+    let mut resets = Vec::new();
+    let path = path.to_vec();
+    others().for_each(|kind| node.dots_of(kind, &mut dots));
+    if kept != Kind::Counter {
+        reset(node, &path, &mut resets, names);
+    }
+    if kept != Kind::Map {
+        reset_children(node, &mut path.clone(), &mut resets, names);
+    }
+    before.extend(resets.into_iter().map(|(path, counts)| (path, Mutation::Reset { counts })));
+    let observed = Observed::of(dots, names);
+    if !observed.is_empty() {
+        before.push((path, Mutation::Delete { observed }));
+    }
 }
 
 /// What can be said without looking at the document.
@@ -138,6 +181,10 @@ fn everything(
 
 fn reset_below(node: &Node, path: &mut Path, resets: &mut Vec<(Path, Vec<Count>)>, names: &mut Names) {
     reset(node, path, resets, names);
+    reset_children(node, path, resets, names);
+}
+
+fn reset_children(node: &Node, path: &mut Path, resets: &mut Vec<(Path, Vec<Count>)>, names: &mut Names) {
     for (key, child) in &node.containers().children {
         if !child.is_plain() {
             path.push(key.to_string());

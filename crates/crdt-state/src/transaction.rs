@@ -60,8 +60,8 @@ impl Transaction {
     ) -> Result<(), EditError> {
         let (path, change) = edit.into_parts();
         let plan = resolve(root, &path, change, &mut self.names, config)?;
-        let resets = plan.resets.into_iter().map(|(path, counts)| (path, Mutation::Reset { counts }));
-        let steps: Vec<_> = resets.chain(plan.mutation.map(|mutation| (path, mutation))).collect();
+        let itself = plan.mutation.map(|mutation| (path, mutation));
+        let steps: Vec<_> = plan.before.into_iter().chain(itself).collect();
         let mut previous = &self.last;
         for (path, mutation) in &steps {
             self.writer.write(previous, path, mutation).map_err(|_| TOO_LARGE)?;

@@ -88,6 +88,23 @@ fn reordered(operations: &[Operation], choices: &[usize]) -> Vec<Operation> {
     order
 }
 
+/// A write below a map wins over a value that was put in the map's place concurrently, though that value's clock is
+/// ahead of the writer's.
+#[test]
+fn a_later_write_below_a_map_wins_over_a_value_from_the_future() {
+    let mut peers = [0, 1, 2].map(Peer::new);
+    let set = |path: &[&str]| Edit::set(path.iter().copied(), 0);
+    peers[2].wall_ms = 151_023;
+    peers[2].edit([set(&["b", "b"])]);
+    peers[0].wall_ms = 61_001;
+    peers[0].edit([set(&["b"])]);
+    exchange(&mut peers);
+    peers[1].wall_ms = 0;
+    peers[1].edit([set(&["b", "b"])]);
+    assert_eq!(exchange(&mut peers), serde_json::json!({ "b": { "b": 0 } }));
+    assert!(peers[0].documents.document(&id()).unwrap().conflicts(&["b"]).is_empty());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
