@@ -48,18 +48,26 @@ impl Queue {
     pub(crate) fn push(&self, id: WriteId, rows: Vec<Row>) {
         let bytes = rows.iter().map(bytes_of).sum();
         let mut state = self.lock();
+        let was_empty = state.waiting.is_empty();
         state.bytes = state.bytes.saturating_add(bytes);
         state.waiting.push_back(Write { id, rows, bytes });
         drop(state);
-        self.changed.notify_one();
+        // Nobody waits for a second write.
+        if was_empty {
+            self.changed.notify_one();
+        }
     }
 
-    /// Waits for writes, and takes the oldest up to `bytes_max` together, but at least one. `None` when the queue is
-    /// closed and empty.
-    pub(crate) fn take(&self, bytes_max: usize) -> Option<Batch> {
+    /// Waits for writes, and takes the oldest up to `bytes_max` together, but at least one. When there was none at
+    /// first, `gather` is left for others to join it. `None` when the queue is closed and empty.
+    pub(crate) fn take(&self, bytes_max: usize, gather: Duration) -> Option<Batch> {
         let mut state = self.lock();
-        while state.waiting.is_empty() && !state.closing {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        if state.waiting.is_empty() && !state.closing {
+            while state.waiting.is_empty() && !state.closing {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            let gathered = self.changed.wait_timeout_while(state, gather, |state| !state.closing);
+            state = gathered.unwrap_or_else(PoisonError::into_inner).0;
         }
         let first = state.waiting.pop_front()?;
         let mut batch = Batch { up_to: first.id, writes: 1, rows: first.rows, bytes: first.bytes };
@@ -123,7 +131,7 @@ mod tests {
         assert_eq!(queue.bytes(), 611);
         queue.close();
         let mut taken = Vec::new();
-        while let Some(batch) = queue.take(100) {
+        while let Some(batch) = queue.take(100, Duration::ZERO) {
             queue.done(&batch);
             taken.push((batch.up_to.0, batch.writes, batch.rows.len(), queue.bytes()));
         }
@@ -131,10 +139,23 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_while_gathering_is_taken_together_and_closing_ends_the_wait() {
+        let queue = std::sync::Arc::new(Queue::default());
+        let taker = queue.clone();
+        let taken = std::thread::spawn(move || taker.take(100, Duration::from_secs(600)));
+        for id in 1..=3 {
+            push(&queue, id, 10);
+        }
+        queue.close();
+        let batch = taken.join().unwrap().unwrap();
+        assert_eq!((batch.up_to, batch.writes), (WriteId(3), 3));
+    }
+
+    #[test]
     fn an_empty_write_is_a_write() {
         let queue = Queue::default();
         queue.push(WriteId(1), vec![]);
-        let batch = queue.take(100).unwrap();
+        let batch = queue.take(100, Duration::ZERO).unwrap();
         assert_eq!((batch.up_to, batch.rows.len()), (WriteId(1), 0));
     }
 }

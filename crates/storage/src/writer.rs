@@ -129,7 +129,8 @@ impl<A: Fn(Answer)> Work<A> {
     }
 
     fn write_all(&mut self) -> Result<(), CloseError> {
-        while let Some(batch) = self.queue.take(self.config.commit_bytes_max) {
+        let gather = Duration::from_micros(self.config.gather_us);
+        while let Some(batch) = self.queue.take(self.config.commit_bytes_max, gather) {
             self.watch_queue();
             if let Err(reason) = self.commit(&batch) {
                 let writes = batch.writes + self.queue.waiting();
