@@ -213,7 +213,14 @@ impl Demo {
         let member = &mut self.members[victim];
         let rest = member.rest_of_work();
         member.process.order(&Order::Work(rest)).await?;
-        self.wait("all edits", |demo| demo.members.iter().all(|member| member.done)).await
+        self.wait("all edits", |demo| demo.members.iter().all(|member| member.done)).await?;
+
+        // However short the work was, everybody hears from everybody at least once in this life.
+        self.wait_linked().await?;
+        for member in &mut self.members {
+            member.process.order(&Order::TellTime).await?;
+        }
+        Ok(())
     }
 
     /// Waits until everybody holds the same.

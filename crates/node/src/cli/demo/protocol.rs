@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Order {
     /// Make edits.
     Work(Work),
+    /// Write down what the time is, for the others to see how long that takes them.
+    TellTime,
     /// Say how things stand.
     Report,
     /// Write the document to a file.

@@ -41,8 +41,10 @@ pub(crate) struct WorkerArguments {
 }
 
 /// What the event listener notes down for reports.
-#[derive(Default)]
 struct Notes {
+    started_us: u64,
+    /// What each node's clock showed last.
+    seen: BTreeMap<String, u64>,
     propagation_us: Vec<u64>,
 }
 
@@ -67,13 +69,15 @@ pub(crate) async fn run(arguments: WorkerArguments) -> Result<()> {
     config.discovery.hubs = vec![arguments.hub];
     config.discovery.room = arguments.room;
     let node = Node::builder().config(config).start().await?;
-    let notes = SharedNotes::default();
+    let notes = Notes { started_us: wall_us(), seen: BTreeMap::new(), propagation_us: Vec::new() };
+    let notes = Arc::new(Mutex::new(notes));
     actix_web::rt::spawn(listen(node.clone(), notes.clone()));
     ready(&node).await?;
     let mut orders = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = orders.next_line().await.context("the demo is gone")? {
         match serde_json::from_str(&line).context("not an order")? {
             Order::Work(work) => drop(actix_web::rt::spawn(work_and_tell(node.clone(), work))),
+            Order::TellTime => drop(node.edit(CLOCKS, workload::tell_time(node.name(), wall_us())).await?),
             Order::Report => tell(&Tell::Report(report(&node, &notes).await?)),
             Order::Export { path } => {
                 export(&node, &path).await?;
@@ -96,9 +100,7 @@ async fn ready(node: &Node) -> Result<()> {
 
 /// Tells the demo what happens.
 async fn listen(node: Node, notes: SharedNotes) {
-    let started_us = wall_us();
     let mut events = node.events();
-    let mut seen = BTreeMap::new();
     let mut confirmed: BTreeMap<ReplicaId, u64> = BTreeMap::new();
     let mut told_at = tokio::time::Instant::now();
     loop {
@@ -129,7 +131,7 @@ async fn listen(node: Node, notes: SharedNotes) {
                 }
             }
             Event::OperationReceived { document, .. } if document.as_str() == CLOCKS => {
-                measure(&node, started_us, &mut seen, &notes).await
+                measure(&node, &notes).await
             }
             _ => {}
         }
@@ -137,7 +139,7 @@ async fn listen(node: Node, notes: SharedNotes) {
 }
 
 /// Notes how long ago the others wrote what is visible now.
-async fn measure(node: &Node, started_us: u64, seen: &mut BTreeMap<String, u64>, notes: &SharedNotes) {
+async fn measure(node: &Node, notes: &SharedNotes) {
     let read = node.read(|documents| {
         let shown = named(documents, CLOCKS)?.to_json();
         let entries = shown.as_object()?.iter();
@@ -148,7 +150,8 @@ async fn measure(node: &Node, started_us: u64, seen: &mut BTreeMap<String, u64>,
     let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
     for (name, at) in entries {
         // What was written before this process started was not on its way all that time.
-        let is_news = seen.insert(name.clone(), at) != Some(at) && at > started_us && name != node.name();
+        let is_news = notes.seen.insert(name.clone(), at) != Some(at);
+        let is_news = is_news && at > notes.started_us && name != node.name();
         if is_news && notes.propagation_us.len() < SAMPLES_MAX {
             notes.propagation_us.push(now.saturating_sub(at));
         }
@@ -156,6 +159,7 @@ async fn measure(node: &Node, started_us: u64, seen: &mut BTreeMap<String, u64>,
 }
 
 async fn report(node: &Node, notes: &SharedNotes) -> Result<Report> {
+    measure(node, notes).await;
     let status = node.status().await?;
     let state_hash = node.read(|documents| documents.state_hash()).await?;
     let applied = node.read(|documents| documents.applied_version()).await?;
