@@ -27,7 +27,7 @@ impl OpLog {
         if *replica == self.author.replica {
             // Where another branch of our own begins is unknown, but not before what was sent from this one.
             let same = self.history.hash_at(replica, tip.sequence) == Some(tip.hash);
-            if same { Need::Nothing } else { Need::After(self.author.sent) }
+            if same { Need::Nothing } else { Need::After(self.author.sent.min(tip.sequence - 1)) }
         } else if closed {
             if self.history.buffer.needed(replica) > end { Need::After(end) } else { Need::NotYet }
         } else if tip.sequence > end {

@@ -284,6 +284,8 @@ impl OpLog {
             if sync {
                 if let Some(link) = self.links.get_mut(&peer) {
                     link.sync_due = Some(now.monotonic + self.config.sync_interval());
+                    // A new round: what was told in the last one has not led to agreement.
+                    link.told = false;
                 }
                 self.compare(peer);
                 self.fetch_from(now, peer);

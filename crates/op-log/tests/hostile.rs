@@ -10,7 +10,7 @@ use meshwork_base::{
     Bytes, DocumentId, Dot, Hash, HybridTime, Machine, NodeId, ReplicaId, Seed, SpaceId, Tip, step,
 };
 use meshwork_identity::KeyedHash;
-use meshwork_op_log::{Effect, EntryWriter, Input, Message, Range};
+use meshwork_op_log::{Effect, Entry, EntryWriter, Event, Input, Message, Range};
 use proptest::prelude::*;
 
 fn config(cases: u32) -> ProptestConfig {
@@ -199,6 +199,43 @@ fn nonsense_requests_are_charged() {
     let mut world = World::new(1);
     world.feed(0, Some(Input::Received { from: session(9), message: want(vec![range(5, 5)]) }));
     assert!(world.hosts[0].misbehaved.is_empty());
+}
+
+/// Two writers of one seed and different words: an author who contradicts itself from the first operation on.
+fn two_branches() -> [Vec<Bytes>; 2] {
+    ["one", "two"].map(|body| {
+        let mut liar = writer(SPACE, 7);
+        let document = DocumentId::new("d").unwrap();
+        let mut next = || liar.write(vec![], &document, HybridTime::default(), body.as_bytes()).unwrap();
+        (0..3).map(|_| next().bytes().clone()).collect()
+    })
+}
+
+#[test]
+fn a_block_that_continues_another_branch_is_proof_enough() {
+    let [a, b] = two_branches();
+    let mut world = linked();
+    assert!(hand(&mut world, vec![a[0].clone(), b[1].clone()]).is_empty());
+    let equivocates = |event: &Event| matches!(event, Event::Equivocation { dot, .. } if dot.sequence == 1);
+    assert_eq!(world.hosts[0].events.iter().filter(|event| equivocates(event)).count(), 1);
+    assert_eq!(world.hosts[0].log.operations(), 1);
+    // The other end believes the proof.
+    world.drain();
+    assert_eq!(world.hosts[1].events.iter().filter(|event| equivocates(event)).count(), 1);
+}
+
+#[test]
+fn a_closed_replica_grows_only_as_far_as_others_need_it() {
+    let [a, b] = two_branches();
+    let mut world = linked();
+    let message = Message::Proof { first: a[0].clone(), second: b[0].clone() };
+    world.feed(0, Some(Input::Received { from: session(1), message }));
+    assert!(hand(&mut world, a.clone()).is_empty());
+    assert_eq!(world.hosts[0].log.operations(), 0);
+    let liar = Entry::read(SPACE, a[0].clone()).unwrap().operations()[0].dot.replica;
+    let honest = write(&mut writer(SPACE, 8), vec![Dot::new(liar, 2)]);
+    assert!(hand(&mut world, vec![honest]).is_empty());
+    assert_eq!((world.hosts[0].log.version().sequence(&liar), world.hosts[0].log.operations()), (2, 3));
 }
 
 proptest! {

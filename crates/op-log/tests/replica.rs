@@ -235,6 +235,28 @@ fn equivocation_is_proved_once_spread_and_contained() {
 }
 
 #[test]
+fn of_two_branches_that_were_sent_only_unsent_operations_are_issued_again() {
+    let (mut world, replica) = equivocating_world();
+    world.write(0, 1, b"unsent");
+    world.run(Duration::from_millis(5));
+    world.link(0, 1);
+    world.run(Duration::from_secs(3));
+    assert_eq!((equivocations(&world.hosts[0]), equivocations(&world.hosts[1])), (1, 1));
+    assert_eq!((retired(&world.hosts[0]), world.hosts[0].log.version().sequence(&replica)), (1, 6));
+    world.link(0, 2);
+    world.run(Duration::from_secs(6));
+    for (host, branch) in [(0, "branch b"), (1, "branch a"), (2, "branch b")] {
+        let bodies = bodies(&world.hosts[host]);
+        assert_eq!(
+            (bodies.len(), bodies.iter().filter(|body| *body == branch).count()),
+            (7, 1),
+            "{bodies:?}"
+        );
+        assert!(bodies.contains(&"unsent".into()));
+    }
+}
+
+#[test]
 fn a_proof_that_proves_nothing_is_refused() {
     let (mut world, _) = equivocating_world();
     let blocks = world.hosts[1].log.blocks_since(&Default::default());
