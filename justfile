@@ -17,13 +17,13 @@ mesh nodes="3" room="MESH01":
     meshwork="$target/release/meshwork"
     data="$target/mesh"
     hub=127.0.0.1:7070
-    # Ctrl-C reaches the nodes too; they say goodbye, and are waited for.
+    # The nodes say goodbye, and are waited for.
     stop() {
-        trap - EXIT INT TERM
         kill $(jobs -p) 2>/dev/null || true
         wait
     }
-    trap stop EXIT INT TERM
+    trap stop EXIT
+    trap 'exit 0' INT TERM
     "$meshwork" hub --listen "$hub" &
     for number in $(seq {{ nodes }}); do
         api=127.0.0.1:$((7070 + number))

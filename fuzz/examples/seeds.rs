@@ -130,7 +130,8 @@ fn write(target: &str, name: &str, bytes: impl AsRef<[u8]>) -> io::Result<()> {
 fn frames() -> io::Result<()> {
     let noise: Vec<u8> =
         (0..70).flat_map(|number| Seed::from_number(number).random().bytes::<1024>()).collect();
-    let table: [(&str, &[(Protocol, &[u8])]); 4] = [
+    type Messages<'a> = &'a [(Protocol, &'a [u8])];
+    let table: [(&str, Messages); 4] = [
         ("small", &[(Protocol::Presence, b"here"), (Protocol::OpLog, b""), (Protocol::Consensus, b"stored")]),
         ("compressed", &[(Protocol::OpLog, &[b'x'; 600])]),
         ("long", &[(Protocol::OpLog, &noise[..66_000]), (Protocol::Link, b"ping")]),
