@@ -118,7 +118,7 @@ impl Mount {
         mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder.path());
         let mounted = mount.output().is_ok_and(|output| output.status.success());
         if !mounted {
-            println!("skipped: mounting a file system is not permitted here");
+            eprintln!("skipped: mounting a file system is not permitted here");
         }
         mounted.then_some(Self(folder))
     }
