@@ -1,8 +1,8 @@
-//! Bodies of operations that are validly signed and say anything: applied or void, and two replicas that got them in
-//! different causal orders hold the same.
+//! Bodies of operations that are validly signed and say anything: applied or void, and two replicas that got
+//! them in different causal orders hold the same.
 //!
-//! Every piece is an operation: its first byte says who wrote it, whether its author had seen the other's, and when; the
-//! rest is its body.
+//! Every piece is an operation: its first byte says who wrote it, whether its author had seen the other's,
+//! and when; the rest is its body.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -42,7 +42,8 @@ fn operations(pieces: &[&[u8]]) -> Vec<Operation> {
     operations
 }
 
-/// Another order in which a log may deliver: the second replica's operations as early as what they depend on allows.
+/// Another order in which a log may deliver: the second replica's operations as early as what they depend on
+/// allows.
 fn reordered(mut waiting: Vec<Operation>) -> Vec<Operation> {
     let mut delivered: Vec<Operation> = Vec::new();
     while !waiting.is_empty() {

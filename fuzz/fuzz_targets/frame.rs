@@ -1,4 +1,5 @@
-//! The frames of a channel, as a stranger sends them: messages or an error, and what is a message survives framing.
+//! The frames of a channel, as a stranger sends them: messages or an error, and what is a message survives
+//! framing.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Text from a session to a hub, and from a hub to a session: a message or an error, and a message is the same after it
-//! was written again.
+//! Text from a session to a hub, and from a hub to a session: a message or an error, and a message is the
+//! same after it was written again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

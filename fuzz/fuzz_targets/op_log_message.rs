@@ -1,5 +1,5 @@
-//! Messages to a log from a stranger whose every signature holds: taken or refused; and whatever was stored on the way can
-//! be opened again.
+//! Messages to a log from a stranger whose every signature holds: taken or refused; and whatever was stored
+//! on the way can be opened again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Any rows on a disk: a log or an error that says what to do; and a log that opened can be used, closed and opened again.
+//! Any rows on a disk: a log or an error that says what to do; and a log that opened can be used, closed and
+//! opened again.
 //!
 //! Every piece is a row: its table, the length of its key, the key, the value.
 #![no_main]

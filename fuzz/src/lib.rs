@@ -49,7 +49,8 @@ impl Verifier for Gullible {
     }
 }
 
-/// The message in a stranger's bytes, if it is one. What was read once is the same after it was written and read again.
+/// The message in a stranger's bytes, if it is one. What was read once is the same after it was written and
+/// read again.
 pub fn read<T: Serialize + DeserializeOwned + PartialEq + Debug>(bytes: &[u8]) -> Option<T> {
     let message = decode(bytes).ok()?;
     let again = encode(&message).and_then(|bytes| decode(&bytes));
@@ -87,8 +88,8 @@ impl<M: Machine> Driven<M> {
     }
 }
 
-/// Cuts one fuzz input into several: each piece is preceded by its length (two bytes, little-endian), and the last takes
-/// what is left.
+/// Cuts one fuzz input into several: each piece is preceded by its length (two bytes, little-endian), and the
+/// last takes what is left.
 pub fn pieces(mut data: &[u8]) -> Vec<&[u8]> {
     let mut pieces = Vec::new();
     while let Some((length, rest)) = data.split_first_chunk() {

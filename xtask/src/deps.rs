@@ -9,7 +9,8 @@ use crate::{
     workspace::{Dependency, Package, Workspace},
 };
 
-/// Which of our crates each of our crates may depend on. Development dependencies are free, but for [`NOBODY_USES`].
+/// Which of our crates each of our crates may depend on. Development dependencies are free, but for those on
+/// [`NOBODY_USES`].
 /// A new crate gets its row here, and the row is what its review is about.
 const MAY_USE: [(&str, &[&str]); 16] = [
     ("meshwork-base", &[]),
@@ -96,9 +97,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         let manifest = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         complaints.extend(own_versions(&manifest).into_iter().map(|dependency| {
             let name = &package.name;
-            format!(
-                "{name} declares `{dependency}` itself: declare it in [workspace.dependencies], say `workspace = true`"
-            )
+            format!("{name} declares `{dependency}` itself: let [workspace.dependencies] do it")
         }));
     }
     report(&complaints, "the dependency rules")?;
@@ -151,8 +150,8 @@ fn list(names: &[&str]) -> String {
     if names.is_empty() { "nothing of ours".into() } else { names.join(", ") }
 }
 
-/// The dependencies in a manifest that do not say `workspace = true`. The root's `[workspace.dependencies]` are what
-/// the others refer to.
+/// The dependencies in a manifest that do not say `workspace = true`. `[workspace.dependencies]` at the root
+/// is what the others refer to.
 fn own_versions(manifest: &str) -> Vec<String> {
     let mut own = Vec::new();
     let mut section = String::new();

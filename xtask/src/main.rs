@@ -1,4 +1,5 @@
-//! What a plain cargo command cannot do: the rules of the workspace, checked; and the builds that need arranging.
+//! What a plain cargo command cannot do: the rules of the workspace, checked; and the builds that need
+//! arranging.
 //!
 //! `cargo xtask help` lists the tasks. Each prints what it found wrong, all of it, and fails.
 
@@ -24,7 +25,8 @@ use workspace::Workspace;
 enum Task {
     /// Check who depends on whom, and that every outside dependency is declared once, at the root
     Deps,
-    /// Check that the machines hold no clock, randomness, I/O, threads or async, in their sources and in their trees
+    /// Check that the machines hold no clock, randomness, I/O, threads or async, in their sources and in
+    /// their trees
     Purity,
     /// Build every machine for wasm32-unknown-unknown, with whichever toolchain is there
     Wasm {

@@ -14,7 +14,8 @@ use crate::{
     workspace::{MACHINES, Workspace},
 };
 
-/// Crates that no machine is built from, also not by way of others. A name ending in `*` stands for all that begin so.
+/// Crates that no machine is built from, also not by way of others. A name ending in `*` stands for all that
+/// begin so.
 const IMPURE_CRATES: [&str; 9] =
     ["actix*", "tokio*", "webrtc*", "rtc", "rtc-*", "mio", "socket2", "getrandom", "async-std"];
 
@@ -61,8 +62,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     for name in MACHINES {
         complaints.extend(impure_crates(&tree(name)?).into_iter().map(|used| {
             format!(
-                "{name} is built from `{used}` even without features; see `cargo tree -p {name} --no-default-features \
-                 -e normal --target wasm32-unknown-unknown -i {used}`"
+                "{name} is built from `{used}` even without features; see `cargo tree -p {name} \
+                 --no-default-features -e normal --target wasm32-unknown-unknown -i {used}`"
             )
         }));
         let manifest = &workspace.package(name)?.manifest_path;
@@ -119,7 +120,8 @@ struct CompiledFile {
     code: String,
 }
 
-/// The files that a crate is compiled from without features, followed from its `root` along the `mod` declarations.
+/// The files that a crate is compiled from without features, followed from its `root` along the `mod`
+/// declarations.
 fn compiled_files(root: PathBuf) -> Result<Vec<CompiledFile>> {
     let mut waiting = vec![root];
     let mut files = Vec::new();
@@ -172,8 +174,8 @@ mod tests {
 
     #[test]
     fn a_host_part_and_a_test_may_do_as_they_like() {
-        let source = "//! No `HashMap`.\n#[cfg(feature = \"actor\")]\nfn a() { tokio::spawn(b) }\n#[cfg(test)]\nmod tests \
-                      { use std::fs; }\nfn c() { \"SystemTime\" }";
+        let source = "//! No `HashMap`.\n#[cfg(feature = \"actor\")]\nfn a() { tokio::spawn(b) }\n\
+                      #[cfg(test)]\nmod tests { use std::fs; }\nfn c() { \"SystemTime\" }";
         assert_eq!(breaches(&source::compiled(source, &HOST_FEATURES)), []);
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Everything here blanks text with spaces and keeps every byte in its place, so that line numbers stay true.
 
-/// The part of `source` that a build for production with the features in `off` switched off may compile: comments,
-/// literals and items behind a `#[cfg(…)]` that is certainly false are blank.
+/// The part of `source` that a build for production with the features in `off` switched off may compile:
+/// comments, literals and items behind a `#[cfg(…)]` that is certainly false are blank.
 pub(crate) fn compiled(source: &str, off: &[&str]) -> String {
     let mut code = blank_comments_and_literals(source.as_bytes());
     let mut at = 0;
@@ -32,7 +32,8 @@ pub(crate) fn modules(code: &str) -> Vec<&str> {
     occurrences(code, "mod").filter_map(declares).collect()
 }
 
-/// Where `path` occurs in `code` as whole names, also in a grouped import (`use std::{fs, net}` mentions `std::fs`).
+/// Where `path` occurs in `code` as whole names, also in a grouped import (`use std::{fs, net}` mentions
+/// `std::fs`).
 pub(crate) fn mentions(code: &str, path: &str) -> Vec<usize> {
     let mut found: Vec<usize> = occurrences(code, path).collect();
     for start in occurrences(code, "use") {
@@ -90,8 +91,8 @@ fn occurrences(text: &str, needle: &str) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Whether a `cfg` predicate holds in a production build with the features in `off` switched off; `None` when that
-/// depends on more.
+/// Whether a `cfg` predicate holds in a production build with the features in `off` switched off; `None` when
+/// that depends on more.
 fn holds(predicate: &str, off: &[&str]) -> Option<bool> {
     let predicate = predicate.trim();
     let inner = |name: &str| predicate.strip_prefix(name)?.trim_start().strip_prefix('(')?.strip_suffix(')');
@@ -137,8 +138,8 @@ fn split_list(text: &str) -> impl Iterator<Item = &str> {
     parts.filter(|part| !part.trim().is_empty())
 }
 
-/// Where the item, field or arm ends that begins at `at` with further attributes: behind its block, `;` or `,`, or
-/// before the end of what surrounds it.
+/// Where the item, field or arm ends that begins at `at` with further attributes: behind its block, `;` or
+/// `,`, or before the end of what surrounds it.
 fn end_of_item(code: &[u8], mut at: usize) -> usize {
     loop {
         while code.get(at).is_some_and(u8::is_ascii_whitespace) {

@@ -37,8 +37,8 @@ fn compiler(directory: &Path) -> Result<Command> {
     }
     let Some(linker) = debian_linker() else {
         bail!(
-            "no compiler for {TARGET} here. Either\n  rustup target add {TARGET}\nor, on Debian,\n  apt-get install \
-             rustc-web cargo-web rust-web-src lld-19"
+            "no compiler for {TARGET} here. Either\n  rustup target add {TARGET}\nor, on Debian,\n  \
+             apt-get install rustc-web cargo-web rust-web-src lld-19"
         );
     };
     eprintln!("no {TARGET} in this toolchain: taking Debian's compiler");

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use crate::process::output;
 
-/// The crates that build for browsers without their default features: pure, or with the impure behind a feature.
+/// The crates that build for browsers without their default features: pure, or with the impure behind a
+/// feature.
 pub(crate) const MACHINES: [&str; 12] = [
     "meshwork-base",
     "meshwork-wire",
