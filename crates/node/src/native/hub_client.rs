@@ -159,7 +159,7 @@ async fn converse(ear: Ear, url: Url, mut outgoing: mpsc::Receiver<ClientMessage
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
+    use std::{collections::VecDeque, time::Duration};
 
     use actix::Actor as _;
     use meshwork_base::{Deadline, Machine, Timestamp};
@@ -204,7 +204,9 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             hubs.perform(HUB, HubAction::Close);
             // Until the end of the stream: the attempt is given up, not left to itself.
-            stream.read_to_end(&mut Vec::new()).await.unwrap();
+            let mut rest = Vec::new();
+            let end = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest));
+            end.await.expect("the attempt ends").unwrap();
             assert_eq!(memory.send(Read::new(|memory: &Memory| memory.0.len())).await.unwrap(), 0);
         });
     }
