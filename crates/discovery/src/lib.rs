@@ -22,8 +22,8 @@
 //! - **A hub that is down changes nothing.** Its peers are remembered, links live on, and what vanished meanwhile is
 //!   told after the next join. A peer is gone only when no hub knows it.
 //! - **Reconnecting never ends**, with exponential backoff and jitter. After a refusal the next attempt waits
-//!   `refused_retry_ms`, because a room may expire and a hub be upgraded; a wrong password is not tried again, because
-//!   every attempt would be a guess.
+//!   `refused_retry_ms`, because a room may expire and a hub be upgraded. A wrong password that never let us in is not
+//!   tried again, because every attempt would be a guess.
 //! - **Signals are not kept.** One for a session that no connected hub knows is dropped, and a transport sends again:
 //!   an old signal is worth nothing.
 //!

@@ -38,6 +38,8 @@ pub struct Discovery {
     /// Ours, or a fresh one as long as `settled` is false.
     space: SpaceId,
     settled: bool,
+    /// What we show at a room's door has let us in before.
+    proven: bool,
     random: Random,
     hubs: Vec<Hub>,
     effects: VecDeque<Effect>,
@@ -50,12 +52,20 @@ impl Discovery {
         Self {
             space: context.space.unwrap_or(fresh),
             settled: context.space.is_some(),
+            proven: false,
             random: seed.fork("backoff").random(),
             hubs: config.hubs.iter().map(Hub::new).collect(),
             effects: VecDeque::new(),
             context: Context { name: clean_name(&context.name), ..context },
             config,
         }
+    }
+
+    /// The access is known to be right, as that of a member is. A refusal of it is then not taken for the last word.
+    #[must_use]
+    pub fn with_proven_access(mut self) -> Self {
+        self.proven = true;
+        self
     }
 
     /// The space to meet in, once it is settled.
@@ -234,7 +244,7 @@ impl Discovery {
         if peers.len() > self.config.peers_max {
             return self.refuse(now, id, Refusal::Lasting, self.too_many_peers());
         }
-        (self.space, self.settled) = (space, true);
+        (self.space, self.settled, self.proven) = (space, true, true);
         let own = self.context.session;
         let present: BTreeMap<_, _> =
             peers.iter().filter(|peer| peer.session != own).map(|peer| (peer.session, peer.node)).collect();
@@ -290,7 +300,7 @@ impl Discovery {
 
     fn refused(&mut self, now: Timestamp, id: HubId, code: ErrorCode, message: String) {
         let message: String = message.chars().filter(|character| !character.is_control()).take(200).collect();
-        match Refusal::of(code) {
+        match Refusal::of(code, self.proven) {
             Refusal::None => {}
             Refusal::Passing => self.try_again(now, id, message),
             refusal => self.refuse(now, id, refusal, message),

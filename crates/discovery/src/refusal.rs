@@ -11,12 +11,13 @@ pub(crate) enum Refusal {
     Passing,
     /// Somebody has to change something, here or there: tell people, and look again after `refused_retry_ms`.
     Lasting,
-    /// Trying again would do harm: tell people, and stay away until started again.
+    /// Every further attempt would be a guess: tell people, and stay away until started again.
     Final,
 }
 
 impl Refusal {
-    pub(crate) fn of(code: ErrorCode) -> Self {
+    /// `proven`: what we show at the door has let us in before.
+    pub(crate) fn of(code: ErrorCode, proven: bool) -> Self {
         match code {
             ErrorCode::UnknownPeer => Self::None,
             ErrorCode::TooFast
@@ -35,6 +36,8 @@ impl Refusal {
             | ErrorCode::SessionTaken
             | ErrorCode::SpaceMismatch
             | ErrorCode::Unknown => Self::Lasting,
+            // Somebody else may have set the password of a room that a hub had forgotten; it will be forgotten again.
+            ErrorCode::WrongPassword if proven => Self::Lasting,
             ErrorCode::WrongPassword => Self::Final,
         }
     }

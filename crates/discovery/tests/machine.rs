@@ -247,6 +247,32 @@ fn refusals_are_told_once_and_retried_as_the_code_deserves() {
 }
 
 #[test]
+fn a_password_that_was_right_before_is_tried_again() {
+    let joined_once: fn() -> Rig = || {
+        let mut rig = Rig::new(1, Some(SPACE));
+        rig.feed(Input::Start);
+        rig.join(FIRST, &[]);
+        rig.feed(closed(FIRST));
+        rig.wake();
+        rig
+    };
+    let told_so: fn() -> Rig = || {
+        let Rig { machine, now } = Rig::new(1, Some(SPACE));
+        let mut rig = Rig { machine: machine.with_proven_access(), now };
+        rig.feed(Input::Start);
+        rig
+    };
+    for start in [joined_once, told_so] {
+        let mut rig = start();
+        rig.authenticate(FIRST);
+        let effects = rig.hear(FIRST, error(ErrorCode::WrongPassword));
+        assert!(matches!(effects[..], [Effect::Close { .. }, Effect::Event(Event::Refused { .. })]));
+        assert!(matches!(rig.wake()[..], [Effect::Open { .. }]));
+        assert_eq!(rig.join(FIRST, &[1])[1..], [found(1)], "the room was forgotten meanwhile");
+    }
+}
+
+#[test]
 fn another_version_is_refused_by_name() {
     let mut rig = Rig::new(1, None);
     rig.feed(Input::Start);
