@@ -15,7 +15,8 @@ mesh nodes="3" room="MESH01":
     cargo build --release
     target="${CARGO_TARGET_DIR:-target}"
     meshwork="$target/release/meshwork"
-    data="$target/mesh"
+    # A node knows its space, so a mesh of another size begins anew.
+    data="$target/mesh-{{ nodes }}"
     hub=127.0.0.1:7070
     # The nodes say goodbye, and are waited for.
     stop() {

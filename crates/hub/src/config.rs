@@ -35,6 +35,9 @@ pub struct HubConfig {
     pub password_failures_max: u32,
     /// How long until an address is forgiven one of them, in milliseconds.
     pub password_forgiven_ms: u64,
+    /// How old a hub has to be before a session without a space may name one for a room that is not known, in
+    /// milliseconds. Until then it waits for one that has a space: after a restart, for a member that comes back.
+    pub found_after_ms: u64,
     /// How long an empty room is remembered, in milliseconds.
     pub room_idle_ms: u64,
     /// How old a signal may get, in milliseconds.
@@ -67,6 +70,7 @@ impl Default for HubConfig {
             message_bytes_max: 64 * 1024,
             password_failures_max: 10,
             password_forgiven_ms: 60_000,
+            found_after_ms: 2_000,
             room_idle_ms: 3_600_000,
             signal_ttl_ms: 30_000,
             reconnect_ms: 5_000,
@@ -97,6 +101,7 @@ impl HubConfig {
         ConfigError::check("message_bytes_max", self.message_bytes_max, 1_024..=largest)?;
         ConfigError::check("password_failures_max", self.password_failures_max, 1..=10_000)?;
         ConfigError::check("password_forgiven_ms", self.password_forgiven_ms, 1..=86_400_000)?;
+        ConfigError::check("found_after_ms", self.found_after_ms, 0..=8_000)?;
         ConfigError::check("room_idle_ms", self.room_idle_ms, 1_000..=604_800_000)?;
         ConfigError::check("signal_ttl_ms", self.signal_ttl_ms, 100..=600_000)?;
         ConfigError::check("reconnect_ms", self.reconnect_ms, 0..=600_000)?;
@@ -139,6 +144,7 @@ mod tests {
             ("message_bytes_max", HubConfig { message_bytes_max: 1 << 20, ..good.clone() }),
             ("password_failures_max", HubConfig { password_failures_max: 0, ..good.clone() }),
             ("password_forgiven_ms", HubConfig { password_forgiven_ms: 0, ..good.clone() }),
+            ("found_after_ms", HubConfig { found_after_ms: 60_000, ..good.clone() }),
             ("room_idle_ms", HubConfig { room_idle_ms: 0, ..good.clone() }),
             ("signal_ttl_ms", HubConfig { signal_ttl_ms: 0, ..good.clone() }),
             ("reconnect_ms", HubConfig { reconnect_ms: 1_000_000, ..good.clone() }),

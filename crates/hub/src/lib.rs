@@ -11,7 +11,8 @@
 //! - **Nothing is kept but who is where.** No message carries application data, nothing is written to disk, and a hub
 //!   that restarts empty is filled again by its sessions as they reconnect.
 //! - **The first session in a room names its space and sets its password**; one with another space or another password
-//!   is refused. A room that stays empty for `room_idle_ms` is forgotten, and its code free again.
+//!   is refused. In the first `found_after_ms` of a hub's life only a session that has a space already may be the first,
+//!   and others wait for it: after a restart, members on their way back go before newcomers. A room that stays empty for `room_idle_ms` is forgotten, and its code free again.
 //! - **Signals travel only between sessions of one room.** A session whose connection broke keeps its seat for
 //!   `reconnect_ms`; signals to it wait there, bounded, and none is delivered later than `signal_ttl_ms`.
 //! - **A session has one connection**: the same session and node connecting again replaces it.
@@ -37,6 +38,7 @@ mod config;
 mod door;
 mod effect;
 mod error;
+mod founding;
 mod input;
 mod rooms;
 mod seats;

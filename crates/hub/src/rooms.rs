@@ -7,18 +7,19 @@ use std::{
     time::Duration,
 };
 
-use meshwork_base::{Deadline, Machine, Monotonic, NodeId, Random, Seed, SessionId, SpaceId, Timestamp};
+use meshwork_base::{Deadline, Machine, Monotonic, NodeId, Random, Seed, SessionId, Timestamp};
 use meshwork_discovery::{
     ClientMessage, ErrorCode, MessageError, Nonce, PROTOCOL, ServerMessage, Signal, SignalKind,
     challenge_transcript, clean_name,
 };
-use meshwork_identity::{Purpose, RoomAccess, RoomCode, Signature, Verifier};
+use meshwork_identity::{Purpose, RoomCode, Signature, Verifier};
 
 use crate::{
     ConnectionId, Effect, HubConfig, Input, Signalling, Stats,
     bucket::Bucket,
     door::Door,
     error::explain,
+    founding::{Founding, Join, Waiting},
     seats::{Seats, Session, Ticket, hash_access},
 };
 
@@ -49,6 +50,7 @@ pub struct Hub {
     door: Door,
     seats: Seats,
     counts: Signalling,
+    founding: Founding,
     sweep_at: Monotonic,
     effects: VecDeque<Effect>,
 }
@@ -65,6 +67,7 @@ impl Hub {
             door: Door::default(),
             seats: Seats::default(),
             counts: Signalling::default(),
+            founding: Founding::default(),
             sweep_at: Monotonic::default(),
             effects: VecDeque::new(),
         }
@@ -105,6 +108,7 @@ impl Hub {
     /// The session, if it sat in a room, keeps its seat for a while.
     fn forget_connection(&mut self, now: Timestamp, id: ConnectionId) {
         let Some(connection) = self.connections.remove(&id) else { return };
+        self.founding.forget(id);
         self.door.leave(connection.address);
         let Some(session_id) = connection.session else { return };
         let Some(session) = self.seats.sessions.get_mut(&session_id) else { return };
@@ -183,7 +187,8 @@ impl Hub {
     fn told(&mut self, now: Timestamp, id: ConnectionId, session: SessionId, message: ClientMessage) {
         match message {
             ClientMessage::Join { room, space, adopt, access } => {
-                self.join(now, id, session, room, (space, adopt, access));
+                self.join(now, id, session, room, Join { space, adopt, access });
+                self.let_in(now);
             }
             ClientMessage::Offer { to, attempt, body } => {
                 self.carry(now, id, session, to, Signal { attempt, kind: SignalKind::Offer, body });
@@ -195,26 +200,26 @@ impl Hub {
                 self.carry(now, id, session, to, Signal { attempt, kind: SignalKind::Candidate, body });
             }
             ClientMessage::Heartbeat => self.send(id, ServerMessage::HeartbeatAck),
-            ClientMessage::Leave => self.leave(now, session),
+            ClientMessage::Leave => {
+                self.founding.forget(id);
+                self.leave(now, session);
+            }
             ClientMessage::Authenticate { .. } => self.refuse(now, id, ErrorCode::Unexpected),
         }
     }
 
-    fn join(
-        &mut self,
-        now: Timestamp,
-        id: ConnectionId,
-        session: SessionId,
-        room: RoomCode,
-        (space, adopt, access): (SpaceId, bool, Option<RoomAccess>),
-    ) {
+    fn join(&mut self, now: Timestamp, id: ConnectionId, session: SessionId, room: RoomCode, join: Join) {
         let Some(address) = self.connections.get(&id).map(|connection| connection.address) else { return };
-        if self.seats.room_of(session).is_some() {
+        if self.founding.waits(id) || self.seats.room_of(session).is_some() {
             return self.refuse(now, id, ErrorCode::Unexpected);
         }
         if !self.door.may_guess(now, address, &self.config) {
             return self.refuse(now, id, ErrorCode::TooManyFailures);
         }
+        if join.adopt && !self.seats.rooms.contains_key(&room) && self.founding.is_young(now) {
+            return self.founding.wait(Waiting { connection: id, room, join });
+        }
+        let Join { space, adopt, access } = join;
         // A seat that was kept in this room is taken up again; in another one it is given up.
         let kept =
             self.seats.sessions.get(&session).and_then(|session| session.seat.as_ref()).map(|seat| seat.room);
@@ -237,6 +242,18 @@ impl Hub {
             self.tell_others(room, session, &ServerMessage::PeerJoined { peer });
         }
         self.deliver_waiting(now, id, session);
+    }
+
+    /// Lets those join for whom the wait is over: their room is known now, or they may name its space.
+    fn let_in(&mut self, now: Timestamp) {
+        let (may_found, rooms) = (!self.founding.is_young(now), &self.seats.rooms);
+        let ready = self.founding.take(|waiting| may_found || rooms.contains_key(&waiting.room));
+        for Waiting { connection, room, join } in ready {
+            let session = self.connections.get(&connection).and_then(|connection| connection.session);
+            if let Some(session) = session {
+                self.join(now, connection, session, room, join);
+            }
+        }
     }
 
     fn deliver_waiting(&mut self, now: Timestamp, id: ConnectionId, session: SessionId) {
@@ -330,6 +347,7 @@ impl Machine for Hub {
     type Effect = Effect;
 
     fn handle(&mut self, now: Timestamp, input: Input) {
+        self.founding.begin(now, &self.config);
         match input {
             Input::Connected { connection, address } => self.connected(now, connection, address),
             Input::Received { connection, message } => self.received(now, connection, &message),
@@ -342,6 +360,8 @@ impl Machine for Hub {
     }
 
     fn handle_timeout(&mut self, now: Timestamp) {
+        self.founding.begin(now, &self.config);
+        self.let_in(now);
         if self.sweep_at <= now.monotonic {
             self.sweep(now);
         }
@@ -353,6 +373,7 @@ impl Machine for Hub {
 
     fn poll_timeout(&self) -> Option<Deadline> {
         let idle = self.connections.is_empty() && self.seats.rooms.is_empty() && self.door.is_empty();
-        (!idle).then_some(Deadline { at: self.sweep_at, why: "sweep of a hub" })
+        let sweep = (!idle).then_some(Deadline { at: self.sweep_at, why: "sweep of a hub" });
+        Deadline::earliest(sweep, self.founding.deadline())
     }
 }

@@ -187,11 +187,21 @@ impl HubServer {
 }
 
 async fn sweep(shared: web::Data<Shared>) {
+    // The hub's life begins now, and those who wait for the end of its youth are not left until the next sweep.
+    shared.drive(None);
+    let grown = tokio::time::sleep(Duration::from_millis(shared.config().found_after_ms));
     let mut interval = tokio::time::interval(Duration::from_millis(shared.config().sweep_ms));
-    loop {
-        interval.tick().await;
+    let sweeps = async {
+        loop {
+            interval.tick().await;
+            shared.drive(None);
+        }
+    };
+    let grows = async {
+        grown.await;
         shared.drive(None);
-    }
+    };
+    tokio::join!(sweeps, grows);
 }
 
 fn free_port(taken: SocketAddr) -> Option<u16> {

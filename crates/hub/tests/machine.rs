@@ -52,7 +52,11 @@ impl Rig {
     fn new(config: HubConfig) -> Self {
         config.validate().unwrap();
         let hub = Hub::new(config, Arc::new(signer(0)), Seed::from_number(1));
-        Self { hub, now: Timestamp::default(), sent: BTreeMap::new(), closed: Vec::new() }
+        let mut rig = Self { hub, now: Timestamp::default(), sent: BTreeMap::new(), closed: Vec::new() };
+        rig.feed(None);
+        // Grown up, so that nobody has to wait.
+        rig.now = rig.now.after(Duration::from_secs(8));
+        rig
     }
 
     fn feed(&mut self, input: Option<Input>) {
@@ -181,6 +185,51 @@ fn rooms_have_one_space_and_one_password() {
             Err(code) => assert_eq!(rig.refusal(2), Some(code), "{number}"),
         }
     }
+}
+
+#[test]
+fn in_a_young_hub_those_without_a_space_wait_for_one_that_has_one() {
+    let young = || {
+        let mut rig = Rig::new(HubConfig::default());
+        rig.hub = Hub::new(HubConfig::default(), Arc::new(signer(0)), Seed::from_number(1));
+        rig
+    };
+    let adopt = |rig: &mut Rig, connection: u64, room: &str, access: Option<u8>| {
+        rig.enter(connection);
+        rig.say(connection, &join_message(room, OTHER_SPACE, true, access));
+    };
+    let space = |heard: &[ServerMessage]| match heard {
+        [ServerMessage::Joined { space, .. }, ..] => Some(*space),
+        _ => None,
+    };
+    let mut rig = young();
+    adopt(&mut rig, 1, "A3B7K9", None);
+    adopt(&mut rig, 2, "ZZZZZZ", None);
+    adopt(&mut rig, 3, "A3B7K9", Some(1));
+    adopt(&mut rig, 4, "A3B7K9", None);
+    assert_eq!((rig.heard(1), rig.hub.stats().rooms), (vec![], 0));
+    // What is said meanwhile: a sign of life, or that one does not want to any more.
+    rig.say(1, &ClientMessage::Heartbeat);
+    assert_eq!(rig.heard(1), [ServerMessage::HeartbeatAck]);
+    rig.say(4, &ClientMessage::Leave);
+    assert_eq!(rig.join(5)[0], ServerMessage::Joined { space: SPACE, peers: vec![] });
+    assert_eq!((space(&rig.heard(1)), rig.refusal(3)), (Some(SPACE), Some(ErrorCode::WrongPassword)));
+    assert_eq!((rig.heard(2), rig.heard(4)), (vec![], vec![]), "another room; gone");
+    adopt(&mut rig, 6, "A3B7K9", None);
+    assert_eq!(space(&rig.heard(6)), Some(SPACE), "the room is known now");
+
+    rig.pass(1_999);
+    assert_eq!(rig.heard(2), []);
+    rig.pass(1);
+    assert_eq!(space(&rig.heard(2)), Some(OTHER_SPACE), "nobody had one");
+
+    // One at a time, and none for a connection that is gone.
+    let mut rig = young();
+    adopt(&mut rig, 1, "A3B7K9", None);
+    rig.say(1, &join_message("ZZZZZZ", OTHER_SPACE, true, None));
+    assert_eq!(rig.refusal(1), Some(ErrorCode::Unexpected));
+    rig.pass(60_000);
+    assert_eq!(rig.hub.stats().rooms, 0);
 }
 
 #[test]

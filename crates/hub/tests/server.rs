@@ -3,7 +3,7 @@
 #![cfg(feature = "native")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use meshwork_base::{NodeId, Seed, SessionId, SpaceId};
@@ -55,7 +55,7 @@ impl Client {
         let mut client = Self::enter(hub, id).await;
         let room = "A3B7K9".parse().unwrap();
         let access = access.map(|byte| RoomAccess([byte; 32]));
-        client.say(&ClientMessage::Join { room, space: SPACE, adopt: true, access }).await;
+        client.say(&ClientMessage::Join { room, space: SPACE, adopt: false, access }).await;
         let answer = client.hear().await;
         (client, answer)
     }
@@ -147,12 +147,22 @@ async fn two_sessions_meet_and_exchange_an_offer_and_an_answer() {
 }
 
 #[actix_web::test]
+async fn who_waits_for_a_space_is_let_in_between_two_sweeps() {
+    let hub = start(HubConfig { found_after_ms: 200, sweep_ms: 60_000, ..HubConfig::default() });
+    let mut ada = Client::enter(&hub, 1).await;
+    let room = "A3B7K9".parse().unwrap();
+    ada.say(&ClientMessage::Join { room, space: SPACE, adopt: true, access: None }).await;
+    let joined = tokio::time::timeout(Duration::from_secs(30), ada.hear()).await;
+    assert_eq!(joined.unwrap(), ServerMessage::Joined { space: SPACE, peers: vec![] });
+}
+
+#[actix_web::test]
 async fn violations_are_named_and_end_the_connection() {
     let hub = start(HubConfig::default());
     let (_ada, _) = Client::join(&hub, 1, Some(1)).await;
     let mut bob = Client::enter(&hub, 2).await;
     let room = "A3B7K9".parse().unwrap();
-    bob.say(&ClientMessage::Join { room, space: SPACE, adopt: true, access: Some(RoomAccess([2; 32])) })
+    bob.say(&ClientMessage::Join { room, space: SPACE, adopt: false, access: Some(RoomAccess([2; 32])) })
         .await;
     assert_eq!(bob.refusal().await, ErrorCode::WrongPassword);
 

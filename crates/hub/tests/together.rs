@@ -24,6 +24,7 @@ struct World {
     to_hub: VecDeque<Input>,
     to_client: VecDeque<(usize, Told)>,
     heard: Vec<Vec<Asked>>,
+    found_after_ms: u64,
 }
 
 fn session(client: usize) -> SessionId {
@@ -59,13 +60,18 @@ impl World {
             next: 0,
             to_hub: VecDeque::new(),
             to_client: VecDeque::new(),
+            found_after_ms: 0,
         };
         world.start_hub();
         world
     }
 
     fn start_hub(&mut self) {
-        let config = HubConfig { hosts: vec!["hub.example".into()], ..HubConfig::default() };
+        let config = HubConfig {
+            hosts: vec!["hub.example".into()],
+            found_after_ms: self.found_after_ms,
+            ..HubConfig::default()
+        };
         let verifier = Arc::new(KeyedHash { node: NodeId::default(), world: [1; 32] });
         self.hub = Some(Hub::new(config, verifier, Seed::from_number(100 + self.next)));
     }
@@ -235,6 +241,35 @@ fn strangers_meet_signal_lose_the_hub_and_meet_again() {
     assert!(again(world.heard(0), 1) && again(world.heard(1), 0));
     world.signal(1, 0, "again");
     assert_eq!(world.heard(0), [Asked::Signal { from: session(1), signal: signal("again") }]);
+}
+
+#[test]
+fn after_a_restart_members_come_before_newcomers() {
+    let mut world = World::new(&[(None, None), (None, None), (None, None)]);
+    world.found_after_ms = 2_000;
+    world.start(0);
+    let space = world.clients[0].space().unwrap();
+    world.stop_hub();
+    world.start_hub();
+    // Newcomers are there before the only member, and wait for it.
+    world.start(1);
+    world.start(2);
+    assert_eq!((world.heard(1), world.heard(2)), (vec![], vec![]));
+    world.pass(1_000);
+    assert_eq!(world.heard(1), [joined(space), found(0), found(2)]);
+    assert_eq!(world.heard(2)[0], joined(space));
+
+    // Where no member comes, the first of them begins, once the hub is old enough.
+    let mut world = World::new(&[(None, None), (None, None)]);
+    world.found_after_ms = 2_000;
+    world.start_hub();
+    world.start(0);
+    world.start(1);
+    world.pass(1_900);
+    assert_eq!((world.clients[0].space(), world.clients[1].space()), (None, None));
+    world.pass(200);
+    let space = world.clients[0].space();
+    assert!(space.is_some() && world.clients[1].space() == space);
 }
 
 #[test]

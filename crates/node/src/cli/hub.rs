@@ -16,10 +16,16 @@ pub(crate) struct HubArguments {
     /// a hostile hub from passing this hub's challenges on to nodes that trust it, and speaking here in their name
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
+    /// How old the hub has to be, in milliseconds, before a node that is not a member of any space may begin one in a
+    /// room that the hub does not know: after a restart, members come back first
+    #[arg(long, value_name = "MS", default_value_t = HubConfig::default().found_after_ms)]
+    found_after_ms: u64,
 }
 
 pub(crate) async fn run(arguments: HubArguments) -> Result<()> {
-    let hub = HubServer::bind(HubConfig { hosts: arguments.host, ..HubConfig::default() }, arguments.listen)?;
+    let config =
+        HubConfig { hosts: arguments.host, found_after_ms: arguments.found_after_ms, ..HubConfig::default() };
+    let hub = HubServer::bind(config, arguments.listen)?;
     // On standard output, for scripts that asked for port 0.
     println!("hub at http://{}", hub.local_addr());
     hub.run()?.finished().await.context("the hub ended")

@@ -25,8 +25,14 @@ pub(crate) struct DataDirectory {
 }
 
 impl DataDirectory {
+    /// One that the user chose. What an earlier run left there would count as this one's, so there may be nothing.
     pub(crate) fn keep(path: &Path) -> Result<Self> {
         std::fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))?;
+        let mut entries =
+            std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+        if entries.next().is_some() {
+            bail!("{} is not empty; each run begins with nothing: use a new --data", path.display());
+        }
         Ok(Self { path: path.to_owned(), temporary: false })
     }
 
@@ -68,8 +74,9 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) async fn start(directory: &Path) -> Result<Self> {
         let log = directory.join("hub.log");
-        let mut process =
-            command(&["hub", "--listen", "127.0.0.1:0"], &log)?.spawn().context("cannot start a hub")?;
+        // Its rooms are new, so it has no members to wait for.
+        let arguments = ["hub", "--listen", "127.0.0.1:0", "--found-after-ms", "0"];
+        let mut process = command(&arguments, &log)?.spawn().context("cannot start a hub")?;
         let output = process.stdout.take().context("the hub has no output")?;
         let line = BufReader::new(output).lines().next_line().await?;
         let url = line.as_deref().and_then(|line| line.strip_prefix("hub at "));

@@ -179,9 +179,9 @@ impl Ended {
     }
 }
 
-/// A hub at a free port, and its address.
+/// A hub at a free port, and its address. Nobody waits for members of before.
 pub fn hub() -> (Process, String) {
-    let mut hub = Process::start("hub --listen 127.0.0.1:0");
+    let mut hub = Process::start("hub --listen 127.0.0.1:0 --found-after-ms 0");
     let url = hub.word_after("hub at ");
     (hub, url)
 }
