@@ -21,6 +21,15 @@ fn replicate(a: Api, b: Api) {
     }
 }
 
+/// It is in the room of its only hub.
+fn in_room(api: Api) {
+    eventually(
+        "the room",
+        || api.status()["hubs"].clone(),
+        |hubs| hubs.as_object().is_some_and(|hubs| hubs.values().all(|joined| *joined == true)),
+    );
+}
+
 #[test]
 fn an_invitation_leads_two_nodes_to_each_other() {
     let (_hub, url) = hub();
@@ -73,14 +82,44 @@ fn a_password_lets_in_and_a_wrong_one_does_not() {
 fn a_secret_of_the_right_form_that_is_wrong_gets_nowhere() {
     let (_hub, url) = hub();
     let link = run(format!("invite --hub {url}")).succeeded();
-    let (rest, secret) = link.rsplit_once('.').unwrap();
-    let other = if secret.starts_with('A') { "B" } else { "A" };
-    let wrong = format!("{rest}.{other}{}", &secret[1..]);
     let inside = NodeProcess::start(&format!("--join {link}"));
-    let mut outside = NodeProcess::start(&format!("--join {wrong}"));
+    in_room(inside.api);
+    let mut outside = NodeProcess::start(&format!("--join {}", damaged(&link)));
     outside.process.line("the hub refuses: wrong password for this room");
     outside.api.set("x", "outside", "stored");
     assert_eq!(inside.api.status()["total_peers"], 0);
+}
+
+/// The link with another, well-formed secret.
+fn damaged(link: &str) -> String {
+    let (rest, secret) = link.rsplit_once('.').unwrap();
+    let other = if secret.starts_with('A') { "B" } else { "A" };
+    format!("{rest}.{other}{}", &secret[1..])
+}
+
+#[test]
+fn a_damaged_link_does_not_cost_a_member_its_access() {
+    let (_hub, url) = hub();
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path().display();
+    let link = run(format!("invite --hub {url}")).succeeded();
+    let inside = NodeProcess::start(&format!("--join {link}"));
+    let (hub, room) = link.split_once("/join/").unwrap();
+    let no_link = format!("--hub {hub} --room {}", &room[..6]);
+    in_room(inside.api);
+    let refused = || {
+        let mut node = NodeProcess::start(&format!("--data {data} --join {}", damaged(&link)));
+        node.process.line("the hub refuses: wrong password for this room");
+        node.process.terminate().succeeded();
+    };
+    // A newcomer may begin with the damaged one: the good one corrects it.
+    refused();
+    let mut node = NodeProcess::start(&format!("--data {data} --join {link}"));
+    node.process.line("the new secret of the space is kept");
+    node.process.terminate().succeeded();
+    refused();
+    let node = NodeProcess::start(&format!("--data {data} {no_link}"));
+    replicate(inside.api, node.api);
 }
 
 #[test]

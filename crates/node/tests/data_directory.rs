@@ -71,7 +71,8 @@ fn the_log_of_another_node_is_not_written_to() {
     assert!(output.contains(&format!("the key given is that of {our_id}")), "{output}");
     // A profile that was lost is not replaced in silence by a new one either.
     fs::remove_file(theirs.join("profile.json")).unwrap();
-    refused(&theirs, &format!("this store belongs to node {their_id}"));
+    refused(&theirs, "profile.json is missing, but there is a log");
+    assert!(!theirs.join("profile.json").exists());
     fs::copy(&kept, theirs.join("profile.json")).unwrap();
     still_good(&theirs);
 }

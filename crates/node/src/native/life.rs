@@ -103,6 +103,8 @@ struct Frame {
     builder: NodeBuilder,
     profile: Profile,
     membership: Membership,
+    /// The membership is that of the profile, or was let in by a hub or a peer.
+    proven: bool,
     shared: Arc<Shared>,
     clock: Clock,
     seed: Seed,
@@ -149,13 +151,22 @@ async fn open(
     };
     let invited = membership::invited(&mut builder.config)?;
     let (membership, joined) = membership::settle(&builder.config, &profile, invited, clock, &seed).await?;
-    if profile.membership.as_ref() != Some(&membership) {
-        profile.membership = Some(membership.clone());
-        if let Some(directory) = &builder.config.data {
+    let proven = profile.membership.as_ref() == Some(&membership) || joined.is_some();
+    let newcomer = profile.membership.is_none();
+    profile.membership = Some(membership.clone());
+    if let Some(directory) = &builder.config.data {
+        if newcomer {
             profile.write(directory)?;
+        } else if !proven {
+            let events = shared.events.subscribe();
+            tokio::task::spawn_local(membership::keep_once_proven(
+                profile.clone(),
+                directory.clone(),
+                events,
+            ));
         }
     }
-    Ok((Frame { builder, profile, membership, shared, clock, seed }, joined))
+    Ok((Frame { builder, profile, membership, proven, shared, clock, seed }, joined))
 }
 
 impl Frame {
@@ -299,7 +310,8 @@ impl Frame {
                 space: Some(space),
                 access,
             };
-            Discovery::new(config.discovery.clone(), context, now, seed("discovery"))
+            let discovery = Discovery::new(config.discovery.clone(), context, now, seed("discovery"));
+            if self.proven { discovery.with_proven_access() } else { discovery }
         });
         let consensus = self.builder.consensus.then(|| {
             let context =

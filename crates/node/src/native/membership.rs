@@ -1,12 +1,15 @@
 //! Which space a node is a member of, and how it becomes one.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use meshwork_base::{Seed, SessionId, SpaceId};
 use meshwork_discovery::{self as discovery, Discovery, DiscoveryActor};
 use meshwork_identity::{Invitation, SpaceSecret};
 use meshwork_shell::{Clock, Tell};
-use tokio::sync::mpsc;
+use tokio::sync::{
+    broadcast::{Receiver, error::RecvError},
+    mpsc,
+};
 
 use actix::{Actor as _, Addr};
 
@@ -15,7 +18,7 @@ use super::{
     life::StartError,
     profile::{Membership, Profile},
 };
-use crate::{HubAction, NodeConfig};
+use crate::{Event, HubAction, NodeConfig};
 
 /// Follows an invitation in `config`: its hub and room come first.
 pub(crate) fn invited(config: &mut NodeConfig) -> Result<Option<Membership>, StartError> {
@@ -68,6 +71,22 @@ pub(crate) async fn settle(
             let secret = from_password.unwrap_or_else(|| SpaceSecret::open(&space));
             Ok((Membership { space, secret }, Some(joined)))
         }
+    }
+}
+
+/// Writes a member's changed secret down once a peer has shown that it holds it too. Until then the old one is kept: a
+/// damaged link must not cost a member its access. (A hub's word proves nothing: it lets anybody into an empty room.)
+pub(crate) async fn keep_once_proven(profile: Profile, directory: PathBuf, mut events: Receiver<Arc<Event>>) {
+    loop {
+        match events.recv().await.as_deref() {
+            Ok(Event::LinkUp { .. }) => break,
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+    match profile.write(&directory) {
+        Ok(()) => tracing::info!("the new secret of the space is kept from now on"),
+        Err(error) => tracing::error!(%error, "the new secret of the space is not kept"),
     }
 }
 

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 /// The format of the file. Another one is refused by name.
 const FORMAT: u32 = 1;
 const FILE_NAME: &str = "profile.json";
+/// The log's file, beside it.
+const STORE_NAME: &str = "meshwork.redb";
 
 /// What a data directory cannot be used for.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,14 @@ pub enum ProfileError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// A log without the key that it belongs to.
+    #[error(
+        "{path} is missing, but there is a log, which belongs to the key that it held; restore it from a backup, or use another --data"
+    )]
+    Lost {
+        /// The profile.
+        path: PathBuf,
     },
     /// Written by another version.
     #[error(
@@ -78,7 +88,7 @@ impl Profile {
         Self { key: NodeKey::from_seed(seed), membership: None }
     }
 
-    /// The profile in `directory`; a new one, written there, if the directory has none.
+    /// The profile in `directory`; a new one, written there, if the directory has neither that nor a log.
     pub fn open(directory: &Path, seed: &Seed) -> Result<Self, ProfileError> {
         let path = directory.join(FILE_NAME);
         fs::create_dir_all(directory)
@@ -86,6 +96,9 @@ impl Profile {
         match fs::read(&path) {
             Ok(bytes) => Self::parse(&path, &bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if directory.join(STORE_NAME).exists() {
+                    return Err(ProfileError::Lost { path });
+                }
                 let profile = Self::generate(seed);
                 profile.write(directory)?;
                 Ok(profile)
