@@ -6,7 +6,7 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{Ended, run, shown};
+use common::{Ended, Process, run, shown};
 use serde_json::Value;
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -17,7 +17,10 @@ fn keys(value: &Value) -> Vec<&str> {
 
 #[test]
 fn a_small_mesh_survives_a_kill_and_says_so_in_json() {
-    let output = run("demo --nodes 2 --edits 300 --rate 0 --json").succeeded();
+    // What the environment says about nodes is not about these.
+    let environment = [("MESHWORK_NOBODY_KNOWS", "60"), ("MESHWORK_PASSWORD", "x")];
+    let demo = Process::start_with("demo --nodes 2 --edits 300 --rate 0 --json", &environment);
+    let output = demo.ended().succeeded();
     let summary: Value = serde_json::from_str(&output).unwrap_or_else(|error| panic!("{error}: {output}"));
     let fields = ["converged", "elapsed_s", "lost_confirmed", "nodes", "ops_per_s", "wire_bytes_per_op"];
     assert_eq!(keys(&summary), fields);
@@ -98,6 +101,30 @@ fn an_input_may_be_smaller_than_the_mesh() {
         demo_with_input(&input, &output).succeeded();
         assert_eq!(fs::read_to_string(&output).unwrap().split_whitespace().collect::<String>(), text);
     }
+}
+
+#[test]
+fn a_directory_with_data_of_an_earlier_run_is_not_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, input] = ["data", "in.json"].map(|name| folder.path().join(name));
+    for text in [r#"{"a":1}"#, r#"{"b":2}"#] {
+        fs::write(&input, text).unwrap();
+        let demo = run(["demo", "--nodes", "2", "--input", &shown(&input), "--data", &shown(&data)]);
+        match text {
+            r#"{"a":1}"# => {
+                // For people this time.
+                let output = demo.succeeded();
+                let says = |name: &str, value: &str| {
+                    output.lines().any(|line| line.contains(name) && line.contains(value))
+                };
+                assert!(says("everybody holds the same", "yes"), "{output}");
+                assert!(says("confirmed operations lost", " 0 "), "{output}");
+            }
+            _ => drop(demo.refused("data is not empty; each run begins with nothing: use a new --data")),
+        }
+    }
+    let exported = fs::read_to_string(data.join("output.json")).unwrap();
+    assert_eq!(exported.split_whitespace().collect::<String>(), r#"{"a":1}"#, "and it is left as it was");
 }
 
 #[test]

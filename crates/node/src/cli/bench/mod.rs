@@ -40,7 +40,7 @@ pub(crate) struct BenchArguments {
     /// Write the table as markdown
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
-    /// Keep the nodes' data and logs below this directory; without it, in a temporary one that is removed
+    /// Keep the nodes' data and logs in this new or empty directory; without it, in a temporary one that is removed
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Measure only this; may be given more than once

@@ -132,9 +132,7 @@ impl Worker {
 }
 
 async fn start(hub: &Url, room: RoomCode, name: String, data: Option<PathBuf>) -> Result<Node> {
-    let mut config = NodeConfig::load(None)?;
-    config.name = name;
-    config.data = data;
+    let mut config = NodeConfig { name, data, ..NodeConfig::default() };
     config.discovery.hubs = vec![hub.clone()];
     config.discovery.room = room;
     Ok(Node::builder().config(config).start().await?)

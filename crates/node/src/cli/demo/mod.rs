@@ -42,7 +42,7 @@ pub(crate) struct DemoArguments {
     /// Edits a second and node; 0 is as fast as it goes
     #[arg(long, default_value_t = 1_000)]
     rate: u64,
-    /// Keep the nodes' data here; without it, in a temporary directory that is removed
+    /// Keep the nodes' data in this new or empty directory; without it, in a temporary one that is removed
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Replicate this JSON object instead of a generated workload

@@ -63,9 +63,8 @@ fn wall_us() -> u64 {
 }
 
 pub(crate) async fn run(arguments: WorkerArguments) -> Result<()> {
-    let mut config = NodeConfig::load(None)?;
-    config.name.clone_from(&arguments.name);
-    config.data = Some(arguments.data);
+    // Nothing from the environment: it is not about these nodes.
+    let mut config = NodeConfig { name: arguments.name, data: Some(arguments.data), ..NodeConfig::default() };
     config.discovery.hubs = vec![arguments.hub];
     config.discovery.room = arguments.room;
     let node = Node::builder().config(config).start().await?;
