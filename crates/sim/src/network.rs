@@ -1,15 +1,15 @@
-//! Links between nodes, and what happens to packets.
+//! Ways between nodes, links over them, and what happens to packets.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use meshwork::{Bytes, Monotonic, Random};
+use meshwork::{Bytes, Monotonic, Random, Seed};
 use meshwork_transport::LinkId;
 use meshwork_wire::Channel;
 
-use crate::scenario::NetworkFaults;
+use crate::{Plan, lane::Lane, scenario::Packets};
 
 /// A channel of a real link resends what was lost after about this long.
 const RETRANSMIT: Duration = Duration::from_millis(400);
@@ -25,65 +25,114 @@ pub(crate) struct End {
     pub(crate) link: LinkId,
 }
 
-/// Two ends that have each other's description.
-#[derive(Default)]
+/// One direction between two nodes.
+struct Way {
+    random: Random,
+    delay: Duration,
+    jitter: Duration,
+    loss: f64,
+    duplication: f64,
+    /// 0 for no limit.
+    bytes_per_s: u64,
+    /// When what was sent has left the sender.
+    free_at: Monotonic,
+    /// How many reasons there are why nothing passes.
+    cuts: u32,
+}
+
+/// Frames on their way to one end.
+struct Frames {
+    from: usize,
+    lane: Lane<Bytes>,
+}
+
+/// The network between the nodes.
 pub(crate) struct Network {
-    faults: Option<NetworkFaults>,
+    nodes: usize,
+    /// By sender and receiver.
+    ways: Vec<Way>,
+    unlinkable: BTreeSet<(usize, usize)>,
+    /// Extra loss, by the fault that causes it.
+    storms: BTreeMap<usize, f64>,
     /// The other end of each connected end.
     connected: BTreeMap<End, End>,
-    /// Frames on their way: each arrival takes the oldest, so a lane keeps its order whatever happens.
-    lanes: BTreeMap<(End, Channel), VecDeque<Bytes>>,
-    /// When the last frame of each lane arrives.
-    last_arrival: BTreeMap<(End, Channel), Monotonic>,
-    /// Nodes of different groups do not reach each other.
-    groups: Vec<usize>,
+    lanes: BTreeMap<(End, Channel), Frames>,
 }
 
 impl Network {
-    /// A network of `nodes` nodes.
-    pub(crate) fn new(nodes: usize, faults: NetworkFaults) -> Self {
-        Self { faults: Some(faults), groups: vec![0; nodes], ..Self::default() }
+    /// The network of a run.
+    pub(crate) fn new(plan: &Plan, seed: &Seed) -> Self {
+        let nodes = plan.all_nodes();
+        let way = |index: usize| Way::draw(&plan.network, seed.fork(&format!("way {index}")).random());
+        Self {
+            nodes,
+            ways: (0..nodes * nodes).map(way).collect(),
+            unlinkable: plan.unlinkable.clone(),
+            storms: BTreeMap::new(),
+            connected: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+        }
     }
 
-    /// Ends loss and duplication; delays stay.
+    fn way(&mut self, from: usize, to: usize) -> &mut Way {
+        &mut self.ways[from * self.nodes + to]
+    }
+
+    /// Ends loss and duplication; delays and narrow ways stay.
     pub(crate) fn heal(&mut self) {
-        if let Some(faults) = &mut self.faults {
-            (faults.loss, faults.duplication) = (0.0, 0.0);
-        }
-        self.groups.fill(0);
-    }
-
-    /// Cuts the network in two at random.
-    pub(crate) fn partition(&mut self, random: &mut Random) {
-        for group in &mut self.groups {
-            *group = random.below(2) as usize;
+        for way in &mut self.ways {
+            (way.loss, way.duplication) = (0.0, 0.0);
         }
     }
 
-    /// Ends the partition.
-    pub(crate) fn join(&mut self) {
-        self.groups.fill(0);
+    /// Nothing passes in one direction until [`rejoin`](Self::rejoin) has been called as often.
+    pub(crate) fn cut(&mut self, from: usize, to: usize) {
+        self.way(from, to).cuts += 1;
     }
 
-    /// Whether packets pass between the two.
-    pub(crate) fn reaches(&self, a: usize, b: usize) -> bool {
-        self.groups.get(a) == self.groups.get(b)
+    /// One reason less why nothing passes.
+    pub(crate) fn rejoin(&mut self, from: usize, to: usize) {
+        let way = self.way(from, to);
+        way.cuts = way.cuts.saturating_sub(1);
     }
 
-    /// One one-way delay.
-    pub(crate) fn delay(&self, random: &mut Random) -> Duration {
-        let Some(faults) = &self.faults else { return Duration::ZERO };
-        random.duration(faults.delay_min, faults.delay_max)
+    /// More packets are lost because of a fault, until [`calm`](Self::calm).
+    pub(crate) fn storm(&mut self, fault: usize, loss: f64) {
+        self.storms.insert(fault, loss);
+    }
+
+    /// That fault is over.
+    pub(crate) fn calm(&mut self, fault: usize) {
+        self.storms.remove(&fault);
+    }
+
+    /// Whether packets pass in this direction.
+    pub(crate) fn reaches(&self, from: usize, to: usize) -> bool {
+        self.ways[from * self.nodes + to].cuts == 0
+    }
+
+    /// Whether the two can ever link.
+    pub(crate) fn linkable(&self, a: usize, b: usize) -> bool {
+        !self.unlinkable.contains(&(a.min(b), a.max(b)))
     }
 
     /// Whether a packet is lost.
-    pub(crate) fn loses(&self, random: &mut Random) -> bool {
-        self.faults.as_ref().is_some_and(|faults| random.chance(faults.loss))
+    pub(crate) fn loses(&mut self, from: usize, to: usize) -> bool {
+        let storm = self.storms.values().copied().fold(0.0, f64::max);
+        let way = self.way(from, to);
+        way.random.chance(way.loss.max(storm))
     }
 
-    /// Whether a signal comes twice.
-    pub(crate) fn duplicates(&self, random: &mut Random) -> bool {
-        self.faults.as_ref().is_some_and(|faults| random.chance(faults.duplication))
+    /// Whether a packet comes twice.
+    pub(crate) fn duplicates(&mut self, from: usize, to: usize) -> bool {
+        let way = self.way(from, to);
+        way.random.chance(way.duplication)
+    }
+
+    /// One one-way delay.
+    pub(crate) fn delay(&mut self, from: usize, to: usize) -> Duration {
+        let way = self.way(from, to);
+        way.delay + way.random.duration(Duration::ZERO, way.jitter)
     }
 
     /// Joins two ends.
@@ -97,43 +146,91 @@ impl Network {
         self.connected.get(&end).copied()
     }
 
-    /// Forgets a connection; tells the other end, if there was one.
+    /// Forgets a connection; tells the other end, if there was one. What is under way still arrives.
     pub(crate) fn disconnect(&mut self, end: End) -> Option<End> {
         let other = self.connected.remove(&end)?;
         self.connected.remove(&other);
-        for channel in Channel::ALL {
-            self.last_arrival.remove(&(end, channel));
-            self.last_arrival.remove(&(other, channel));
-        }
         Some(other)
     }
 
-    /// All connected ends of a node's life.
+    /// All connected ends of a node.
     pub(crate) fn ends_of(&self, node: usize) -> Vec<End> {
-        self.connected.keys().filter(|end| end.node == node).copied().collect()
+        let first = End { node, life: 0, link: LinkId(0) };
+        self.connected.range(first..).map(|(end, _)| *end).take_while(|end| end.node == node).collect()
     }
 
-    /// The frames on their way to one end.
-    pub(crate) fn lane(&mut self, to: End, channel: Channel) -> &mut VecDeque<Bytes> {
-        self.lanes.entry((to, channel)).or_default()
+    /// Forgets what is under way to a node's life.
+    pub(crate) fn forget(&mut self, node: usize) {
+        self.lanes.retain(|(to, _), _| to.node != node);
     }
 
-    /// When a frame sent now on a lane arrives at `to`: after a delay, behind the lane's earlier frames, and behind a
-    /// retransmission if it is lost.
-    pub(crate) fn arrival(
+    /// A frame sets out on a reliable channel; returns when it arrives: after the bandwidth and the delay, behind the
+    /// lane's earlier frames, and behind a retransmission if it is lost.
+    pub(crate) fn send(
         &mut self,
         now: Monotonic,
+        from: End,
         to: End,
         channel: Channel,
-        frame: &Bytes,
-        random: &mut Random,
+        frame: Bytes,
     ) -> Monotonic {
-        let mut at = now + self.delay(random) + Duration::from_micros(frame.len() as u64 / 10);
-        while self.loses(random) {
+        let mut at = self.leaves(now, from.node, to.node, frame.len()) + self.delay(from.node, to.node);
+        while self.loses(from.node, to.node) {
             at = at + RETRANSMIT;
         }
-        let last = self.last_arrival.entry((to, channel)).or_default();
-        *last = at.max(*last);
-        *last
+        let frames = self.lanes.entry((to, channel));
+        frames.or_insert_with(|| Frames { from: from.node, lane: Lane::default() }).lane.send(frame, at)
+    }
+
+    /// When a packet has left its sender.
+    pub(crate) fn leaves(&mut self, now: Monotonic, from: usize, to: usize, bytes: usize) -> Monotonic {
+        let way = self.way(from, to);
+        let micros = (bytes as u64 * 1_000_000).checked_div(way.bytes_per_s).unwrap_or(0);
+        way.free_at = way.free_at.max(now) + Duration::from_micros(micros);
+        way.free_at
+    }
+
+    /// The oldest frame of a lane arrives, unless the way is cut: then it waits until that is over, or for ever.
+    pub(crate) fn arrive(&mut self, to: End, channel: Channel) -> Option<Bytes> {
+        let frames = self.lanes.get_mut(&(to, channel))?;
+        if self.ways[frames.from * self.nodes + to.node].cuts > 0 {
+            frames.lane.stall();
+            return None;
+        }
+        frames.lane.arrive()
+    }
+
+    /// When all that is under way to an end has arrived.
+    pub(crate) fn last_arrival(&self, to: End) -> Monotonic {
+        let arrivals = Channel::ALL.iter().filter_map(|channel| self.lanes.get(&(to, *channel)));
+        arrivals.map(|frames| frames.lane.last_arrival()).max().unwrap_or_default()
+    }
+
+    /// The lanes on which frames have been waiting for a way that is free now, and how many on each.
+    pub(crate) fn resume(&mut self) -> Vec<(End, Channel, usize)> {
+        let (ways, nodes) = (&self.ways, self.nodes);
+        let free =
+            self.lanes.iter_mut().filter(|((to, _), frames)| ways[frames.from * nodes + to.node].cuts == 0);
+        free.map(|((to, channel), frames)| (*to, *channel, frames.lane.resume()))
+            .filter(|(_, _, count)| *count > 0)
+            .collect()
+    }
+}
+
+impl Way {
+    fn draw(packets: &Packets, mut random: Random) -> Self {
+        let [least, greatest] = packets.delay_ms;
+        let up_to = |random: &mut Random, worst: f64| random.below(1_001) as f64 / 1_000.0 * worst;
+        let jitter_us = random.below(packets.jitter_ms * 1_000 + 1);
+        Self {
+            delay: random.duration(Duration::from_millis(least), Duration::from_millis(greatest)),
+            jitter: Duration::from_micros(jitter_us),
+            loss: up_to(&mut random, packets.loss),
+            duplication: up_to(&mut random, packets.duplication),
+            bytes_per_s: packets.bandwidth_kib_s * 1_024 * (1 + random.below(4)),
+            free_at: Monotonic::default(),
+            cuts: 0,
+            random,
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! One node of the world, through all its lives.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use meshwork::{
-    Deadline, Dot, Hash, Machines, Mesh, Monotonic, Random, Seed, SessionId, SpaceId, SpaceSecret, Timestamp,
-    Version,
+    Deadline, Input, Machines, Mesh, Monotonic, NodeId, Random, Row, Seed, SessionId, SpaceId, SpaceSecret,
+    Timestamp, Version,
 };
 use meshwork_consensus::{self as consensus, Consensus};
 use meshwork_crdt_state::Documents;
@@ -14,10 +14,10 @@ use meshwork_op_log::{self as op_log, OpLog};
 use meshwork_presence::{self as presence, Presence};
 use meshwork_transport::{self as transport, Transport};
 
-use crate::{
-    disk::Disk,
-    invariants::{causality::Causality, progress::Progress},
-};
+use crate::{clock::Clock, disk::Disk, fault::AfterCrash};
+
+/// How often timers fire in a hidden tab.
+const THROTTLED_US: u64 = 60_000_000;
 
 /// A node: a disk that lasts, and the machines of its present life.
 pub(crate) struct Node {
@@ -30,40 +30,71 @@ pub(crate) struct Node {
     pub(crate) mesh: Option<Mesh>,
     /// Counts starts: what was meant for an earlier life does not reach this one.
     pub(crate) life: u64,
+    /// Every session it ever was, the present one last.
+    sessions: Vec<SessionId>,
     /// What lasts.
     pub(crate) disk: Disk,
-    /// When the disk has done what it was asked.
-    pub(crate) disk_free: Monotonic,
-    /// What this life has shown.
-    pub(crate) causality: Causality,
-    /// Whether it comes to rest.
-    pub(crate) progress: Progress,
+    /// The disk has lost what it had said to be durable, and it has not started since.
+    pub(crate) disk_lost: bool,
+    /// What it believes about time.
+    pub(crate) clock: Clock,
+    /// How many reasons there are why it is down.
+    pub(crate) down: u32,
+    /// How many reasons there are why it stands still.
+    pub(crate) paused: u32,
+    /// How many reasons there are why its timers fire once a minute.
+    pub(crate) throttled: u32,
+    /// How many reasons there are why it has told the others that it is away.
+    pub(crate) away: u32,
+    /// What came while it stood still.
+    pub(crate) waiting: VecDeque<Input>,
+    /// It dies after so many effects.
+    pub(crate) doomed: Option<(usize, AfterCrash)>,
+    /// It was asked to close.
+    pub(crate) closing: bool,
+    /// When it will be woken, on its own clock.
     armed: Option<Monotonic>,
 }
 
 impl Node {
     /// A node that was never up.
-    pub(crate) fn new(
-        index: usize,
-        keys: Arc<KeyedHash>,
-        space: SpaceId,
-        secret: SpaceSecret,
-        seed: Seed,
-    ) -> Self {
+    pub(crate) fn new(index: usize, keys: Arc<KeyedHash>, space: SpaceId, seed: Seed, clock: Clock) -> Self {
         Self {
             index,
             keys,
             space,
-            secret,
+            secret: SpaceSecret::open(&space),
             seed,
             mesh: None,
             life: 0,
+            sessions: Vec::new(),
             disk: Disk::default(),
-            disk_free: Monotonic::default(),
-            causality: Causality::default(),
-            progress: Progress::default(),
+            disk_lost: false,
+            clock,
+            down: 0,
+            paused: 0,
+            throttled: 0,
+            away: 0,
+            waiting: VecDeque::new(),
+            doomed: None,
+            closing: false,
             armed: None,
         }
+    }
+
+    /// Its key's public half.
+    pub(crate) fn id(&self) -> NodeId {
+        self.keys.node()
+    }
+
+    /// Whether a session is or was one of its lives.
+    pub(crate) fn has_been(&self, session: &SessionId) -> bool {
+        self.sessions.contains(session)
+    }
+
+    /// Its present session, while it is up.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        self.mesh.as_ref().map(|mesh| mesh.machines().transport.session())
     }
 
     /// Whether it runs.
@@ -71,31 +102,44 @@ impl Node {
         self.mesh.is_some()
     }
 
-    /// Loses power.
-    pub(crate) fn crash(&mut self) {
+    /// Whether its application can do anything.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.is_up() && self.paused == 0 && !self.closing
+    }
+
+    /// Whether nothing keeps it from running.
+    pub(crate) fn may_start(&self) -> bool {
+        !self.is_up() && self.down == 0 && self.disk.unreadable == 0
+    }
+
+    /// It is gone, by a crash or after it has closed.
+    pub(crate) fn stop(&mut self) {
         self.mesh = None;
-        self.disk.crash();
+        self.doomed = None;
+        self.closing = false;
+        self.waiting.clear();
     }
 
     /// Starts with what the disk kept; returns what that is.
     pub(crate) fn start(&mut self, now: Timestamp) -> Result<Version, op_log::OpenError> {
         self.life += 1;
         self.armed = None;
-        self.causality = Causality::default();
         let seed = self.seed.fork(&format!("life {}", self.life));
-        let machines = self.machines(now, &seed)?;
+        let rows = self.disk.open();
+        let machines = self.machines(now, &seed, rows)?;
+        self.sessions.push(machines.transport.session());
         let found = machines.op_log.version().clone();
         let shuffle: Random = seed.fork("shuffle").random();
         self.mesh = Some(Mesh::new(machines).with_shuffle(shuffle));
         Ok(found)
     }
 
-    fn machines(&self, now: Timestamp, seed: &Seed) -> Result<Machines, op_log::OpenError> {
+    fn machines(&self, now: Timestamp, seed: &Seed, rows: Vec<Row>) -> Result<Machines, op_log::OpenError> {
         let session = SessionId(seed.fork("session").random().bytes());
         let (space, signer, verifier) = (self.space, self.keys.clone(), self.keys.clone());
         let name = format!("node {}", self.index);
         let context = op_log::Context { space, signer: signer.clone(), verifier: verifier.clone() };
-        let op_log = OpLog::open(Default::default(), context, now, seed.fork("op-log"), self.disk.rows())?;
+        let op_log = OpLog::open(Default::default(), context, now, seed.fork("op-log"), rows)?;
         let context = transport::Context {
             space,
             secret: self.secret.clone(),
@@ -124,36 +168,47 @@ impl Node {
         })
     }
 
-    /// Takes a new deadline; returns when to wake it, if that was not arranged already.
-    pub(crate) fn arm(&mut self, deadline: Option<Deadline>) -> Option<Monotonic> {
+    /// Takes a new deadline; returns the true moment at which to wake it, if that was not arranged already.
+    pub(crate) fn arm(&mut self, now: Monotonic, deadline: Option<Deadline>) -> Option<Monotonic> {
         let at = deadline.map(|deadline| deadline.at);
         if at == self.armed {
             return None;
         }
         self.armed = at;
-        at
+        at.map(|at| self.timer(self.clock.when(at).max(now)))
     }
 
-    /// Whether a wake-up that was arranged for `now` is still wanted.
-    pub(crate) fn wakes(&mut self, life: u64, now: Monotonic) -> bool {
-        let wanted = self.is_up() && self.life == life && self.armed.is_some_and(|at| at <= now);
-        if wanted {
-            self.armed = None;
+    /// When a timer that was set for `at` fires.
+    pub(crate) fn timer(&self, at: Monotonic) -> Monotonic {
+        if self.throttled == 0 { at } else { Monotonic(at.0.next_multiple_of(THROTTLED_US)) }
+    }
+
+    /// Whether a wake-up at the true moment `now` is still wanted. One that is wanted, but comes at a moment at which
+    /// timers do not fire, is to be repeated at the moment that is returned.
+    pub(crate) fn wakes(&mut self, life: u64, now: Monotonic) -> Wake {
+        let due = self.armed.is_some_and(|at| at <= self.clock.read(now).monotonic);
+        if !due || !self.is_up() || self.life != life || self.paused > 0 {
+            return Wake::No;
         }
-        wanted
+        let fires = self.timer(now);
+        if fires > now {
+            return Wake::At(fires);
+        }
+        self.armed = None;
+        Wake::Now
     }
 
-    /// Operations became visible.
-    pub(crate) fn shown(&mut self, dots: &[Dot]) -> Result<(), String> {
-        let Some(mesh) = &self.mesh else { return Ok(()) };
-        self.causality.shown(dots, &mesh.machines().op_log)
+    /// Timers are no longer held back: when the next one is due.
+    pub(crate) fn rearm(&self, now: Monotonic) -> Option<Monotonic> {
+        self.armed.map(|at| self.timer(self.clock.when(at).max(now + Duration::from_micros(1))))
     }
+}
 
-    /// What it holds and shows.
-    pub(crate) fn state(&self) -> Option<(Version, Hash)> {
-        let machines = self.mesh.as_ref()?.machines();
-        Some((machines.op_log.version().clone(), machines.documents.state_hash()))
-    }
+/// What becomes of a wake-up.
+pub(crate) enum Wake {
+    No,
+    Now,
+    At(Monotonic),
 }
 
 fn hub_url() -> Vec<url::Url> {

@@ -1,14 +1,48 @@
-//! What happened, as one hash and, if asked for, as text.
+//! What happened, as one hash and, if asked for, entry by entry.
 
 use std::fmt::{self, Write};
 
-use meshwork::{Hash, Monotonic};
+use meshwork::{Effect, Hash, Input, Monotonic};
+use meshwork_transport::{ConnectionAction, ConnectionEvent};
+
+use crate::Fault;
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// When, in true time.
+    pub at: Monotonic,
+    /// On which node; none for what happens to the world.
+    pub node: Option<usize>,
+    /// What.
+    pub what: What,
+}
+
+/// What can happen.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A node was told something.
+    Input(Input),
+    /// A node asked for something.
+    Effect(Effect),
+    /// A fault began.
+    Begins(Fault),
+    /// A fault ended.
+    Ends(Fault),
+    /// A node started.
+    Starts,
+    /// A node died.
+    Dies,
+    /// No more faults.
+    Heals,
+}
 
 /// Takes note of every event of a run, in order.
+#[derive(Default)]
 pub struct Trace {
     hasher: blake3::Hasher,
     events: u64,
-    show: bool,
+    listener: Option<Box<dyn FnMut(Entry)>>,
 }
 
 struct IntoHasher<'a>(&'a mut blake3::Hasher);
@@ -21,21 +55,75 @@ impl Write for IntoHasher<'_> {
 }
 
 impl Trace {
-    /// An empty trace; with `show`, events are also printed to standard error.
-    pub fn new(show: bool) -> Self {
-        Self { hasher: blake3::Hasher::new(), events: 0, show }
+    /// A trace that also hands every entry to somebody.
+    pub fn with_listener(listener: impl FnMut(Entry) + 'static) -> Self {
+        Self { listener: Some(Box::new(listener)), ..Self::default() }
     }
 
-    /// One event of one node.
-    pub fn note(&mut self, at: Monotonic, node: usize, what: &impl fmt::Debug) {
-        self.events += 1;
-        // Writing into a hasher cannot fail.
-        let _ = writeln!(IntoHasher(&mut self.hasher), "{} {node} {what:?}", at.0);
-        if self.show {
-            let text = format!("{what:?}");
-            let text: String = text.chars().take(200).collect();
-            eprintln!("{:>12.6} node {node:<3} {text}", at.0 as f64 / 1e6);
+    /// A node is told something.
+    pub(crate) fn input(&mut self, at: Monotonic, node: usize, input: &Input) {
+        self.moment(at, Some(node));
+        match input {
+            Input::Connection { link, event: ConnectionEvent::Received { channel, frame } } => {
+                self.number(link.0);
+                self.number(channel.index() as u64);
+                self.number(frame.len() as u64);
+            }
+            Input::Connection { link, event: ConnectionEvent::Sent { bytes, .. } } => {
+                self.number(link.0);
+                self.number(*bytes as u64);
+            }
+            input => self.text(input),
         }
+        self.hear(at, Some(node), || What::Input(input.clone()));
+    }
+
+    /// A node asks for something.
+    pub(crate) fn effect(&mut self, at: Monotonic, node: usize, effect: &Effect) {
+        self.moment(at, Some(node));
+        match effect {
+            Effect::Connection { link, action: ConnectionAction::Transmit { channel, frame } } => {
+                self.number(link.0);
+                self.number(channel.index() as u64);
+                self.hasher.update(frame);
+            }
+            Effect::Persist { write, rows } => {
+                self.number(write.0);
+                for row in rows {
+                    self.hasher.update(&row.key).update(row.value.as_deref().unwrap_or_default());
+                }
+            }
+            effect => self.text(effect),
+        }
+        self.hear(at, Some(node), || What::Effect(effect.clone()));
+    }
+
+    /// Anything else happens.
+    pub(crate) fn world(&mut self, at: Monotonic, node: Option<usize>, what: What) {
+        self.moment(at, node);
+        self.text(&what);
+        self.hear(at, node, || what);
+    }
+
+    fn hear(&mut self, at: Monotonic, node: Option<usize>, what: impl FnOnce() -> What) {
+        if let Some(listener) = &mut self.listener {
+            listener(Entry { at, node, what: what() });
+        }
+    }
+
+    fn moment(&mut self, at: Monotonic, node: Option<usize>) {
+        self.events += 1;
+        self.number(at.0);
+        self.number(node.map_or(u64::MAX, |node| node as u64));
+    }
+
+    fn number(&mut self, number: u64) {
+        self.hasher.update(&number.to_le_bytes());
+    }
+
+    fn text(&mut self, what: &impl fmt::Debug) {
+        // Writing into a hasher cannot fail.
+        let _ = write!(IntoHasher(&mut self.hasher), "{what:?}");
     }
 
     /// How many events there were.

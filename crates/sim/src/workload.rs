@@ -1,17 +1,18 @@
 //! Random edits that meet.
 
-use meshwork::{DocumentId, Edit, Random, Value};
+use meshwork::{DocumentId, Edit, Random, Seed, Value};
 
-/// The next transaction: a document out of two, and edits of a few shared places of it.
-pub(crate) fn next(random: &mut Random) -> (DocumentId, Vec<Edit>) {
+/// The transaction of that number: a document out of two, and edits of a few shared places of it.
+pub(crate) fn edit(seed: &Seed, number: u64) -> (DocumentId, Vec<Edit>) {
+    let mut random = seed.fork(&format!("edit {number}")).random();
     let name = ["users", "chats"][random.below(2) as usize];
     // Both names are valid.
     let document = DocumentId::new(name).unwrap_or_else(|error| unreachable!("{error}"));
-    let edits = (0..1 + random.below(3)).map(|_| edit(random)).collect();
+    let edits = (0..1 + random.below(3)).map(|_| one(&mut random)).collect();
     (document, edits)
 }
 
-fn edit(random: &mut Random) -> Edit {
+fn one(random: &mut Random) -> Edit {
     let entry = format!("entry {}", random.below(4));
     let path = |key: &str| vec![entry.clone(), key.to_owned()];
     let number = Value::Int(random.below(10) as i64);

@@ -1,23 +1,52 @@
-//! Nodes that hold the same operations are in the same state, and in the end all hold the same.
+//! Nodes that hold the same operations are in the same state, and once faults end, all come to hold the same.
 
 use std::collections::BTreeMap;
 
 use meshwork::{Hash, Version};
 
+use super::{Invariant, Scene, Settled, Verdict};
+
 /// The states seen at each set of operations.
 #[derive(Default)]
-pub struct Convergence {
+pub(crate) struct Convergence {
     states: BTreeMap<Hash, Hash>,
 }
 
 impl Convergence {
-    /// A node holds `version` and shows `state`; says what is wrong with that.
-    pub fn holds(&mut self, version: &Version, state: Hash) -> Result<(), String> {
+    fn holds(&mut self, version: &Version, state: Hash) -> Verdict {
         let known = *self.states.entry(version.digest()).or_insert(state);
         if known == state {
             Ok(())
         } else {
             Err("two nodes hold the same operations and show different states".into())
         }
+    }
+}
+
+impl Invariant for Convergence {
+    fn name(&self) -> &'static str {
+        "convergence"
+    }
+
+    fn looked(&mut self, scene: &Scene<'_>) -> Verdict {
+        for mesh in scene.correct().iter().filter_map(|node| node.mesh.as_ref()) {
+            self.holds(mesh.machines().op_log.version(), mesh.machines().documents.state_hash())?;
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self, scene: &Scene<'_>) -> Result<Settled, String> {
+        let mut versions = Vec::new();
+        for (node, state) in scene.correct().iter().enumerate() {
+            match &state.mesh {
+                Some(mesh) => versions.push(mesh.machines().op_log.version()),
+                None => return Ok(Settled::NotYet(format!("node {node} is down"))),
+            }
+        }
+        let differs = versions.windows(2).position(|pair| pair[0] != pair[1]);
+        Ok(match differs {
+            None => Settled::Yes,
+            Some(node) => Settled::NotYet(format!("nodes {node} and {} hold different operations", node + 1)),
+        })
     }
 }

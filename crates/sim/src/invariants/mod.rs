@@ -1,20 +1,115 @@
 //! What must hold, each in a file of its own.
 
-pub mod causality;
-pub mod convergence;
-pub mod durability;
-pub mod progress;
+mod causality;
+mod convergence;
+mod durability;
+mod progress;
+mod trust;
+
+use meshwork::{Deadline, Effect, Mesh, Monotonic, Version};
+
+use crate::{Plan, node::Node};
 
 /// An invariant that was broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{invariant} is broken at {at_us} µs on node {node}: {what}")]
+#[error("{invariant} is broken at {at_us} µs{on}: {what}", on = node.map(|node| format!(" on node {node}")).unwrap_or_default())]
 pub struct Violation {
     /// Which invariant.
     pub invariant: &'static str,
     /// When, in microseconds of virtual time.
     pub at_us: u64,
-    /// On which node.
-    pub node: usize,
+    /// On which node, if on one.
+    pub node: Option<usize>,
     /// How.
     pub what: String,
+}
+
+/// The world as invariants see it. They know more than any node does.
+pub(crate) struct Scene<'a> {
+    /// The true time.
+    pub(crate) now: Monotonic,
+    /// Faults have ended.
+    pub(crate) healed: bool,
+    /// The run.
+    pub(crate) plan: &'a Plan,
+    /// Everybody. The correct ones come first.
+    pub(crate) nodes: &'a [Node],
+}
+
+impl<'a> Scene<'a> {
+    /// The nodes that behave.
+    pub(crate) fn correct(&self) -> &'a [Node] {
+        &self.nodes[..self.plan.nodes]
+    }
+}
+
+/// How a node came back.
+pub(crate) struct Start {
+    /// What its disk kept.
+    pub(crate) found: Version,
+    /// The disk had lost what it had said to be durable.
+    pub(crate) disk_lost: bool,
+}
+
+/// `Err` says how the invariant is broken.
+pub(crate) type Verdict = Result<(), String>;
+
+/// Whether what has to come true in the end has.
+pub(crate) enum Settled {
+    /// Yes.
+    Yes,
+    /// Not yet; this is missing.
+    NotYet(String),
+}
+
+/// Looks at everything that happens to correct nodes.
+pub(crate) trait Invariant {
+    /// As failures name it.
+    fn name(&self) -> &'static str;
+
+    /// A node has started.
+    fn started(&mut self, _scene: &Scene<'_>, _node: usize, _start: &Start) -> Verdict {
+        Ok(())
+    }
+
+    /// A node has asked for something.
+    fn effect(&mut self, _scene: &Scene<'_>, _node: usize, _mesh: &Mesh, _effect: &Effect) -> Verdict {
+        Ok(())
+    }
+
+    /// A node was driven and is at rest again. Times are its own.
+    fn stepped(&mut self, _scene: &Scene<'_>, _node: usize, _mesh: &Mesh, _step: Step) -> Verdict {
+        Ok(())
+    }
+
+    /// Time has passed. Called every few seconds.
+    fn looked(&mut self, _scene: &Scene<'_>) -> Verdict {
+        Ok(())
+    }
+
+    /// Faults have ended, and time has passed since.
+    fn settled(&mut self, _scene: &Scene<'_>) -> Result<Settled, String> {
+        Ok(Settled::Yes)
+    }
+}
+
+/// One step of a node, on its own clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    /// When.
+    pub(crate) at: Monotonic,
+    /// When it wants to be woken.
+    pub(crate) deadline: Option<Deadline>,
+}
+
+/// All of them.
+pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
+    let nodes = plan.all_nodes();
+    vec![
+        Box::new(causality::Causality::new(nodes)),
+        Box::new(convergence::Convergence::default()),
+        Box::new(durability::Durability::new(nodes)),
+        Box::new(progress::Progress::new(nodes)),
+        Box::new(trust::Trust),
+    ]
 }

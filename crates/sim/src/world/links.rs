@@ -9,73 +9,91 @@ use meshwork_wire::Channel;
 use super::{Event, World};
 use crate::network::End;
 
+/// How long a description takes to make.
+const DESCRIBE: Duration = Duration::from_millis(2);
+
 impl World {
     pub(super) fn connect(&mut self, end: End, action: ConnectionAction) {
         match action {
             ConnectionAction::Offer => {
                 let offer = format!("offer {} {} {}", end.node, end.life, end.link.0);
                 self.offers.insert(offer.clone(), end);
-                self.connection_event(end, ConnectionEvent::Described(offer));
+                self.connection_event(DESCRIBE, end, ConnectionEvent::Described(offer));
             }
             ConnectionAction::Answer { offer } => {
                 let answer = format!("answer {} {} {}", end.node, end.life, end.link.0);
                 self.offers.insert(answer.clone(), end);
                 // The answering side waits until the offering side has the answer.
                 if self.offers.contains_key(&offer) {
-                    self.connection_event(end, ConnectionEvent::Described(answer));
+                    self.connection_event(DESCRIBE, end, ConnectionEvent::Described(answer));
                 }
             }
             ConnectionAction::Accept { answer } => {
-                if let Some(other) = self.offers.get(&answer).copied()
-                    && self.network.reaches(end.node, other.node)
-                {
-                    self.network.connect(end, other);
-                    let of = |end: End| format!("sha-256 {:02x}:{:02x}", end.node, end.life);
-                    let fingerprints = |local, remote| Fingerprints { local: of(local), remote: of(remote) };
-                    self.connection_event(end, ConnectionEvent::Opened(fingerprints(end, other)));
-                    self.connection_event(other, ConnectionEvent::Opened(fingerprints(other, end)));
+                if let Some(other) = self.offers.get(&answer).copied() {
+                    self.open(end, other);
                 }
             }
             ConnectionAction::AddCandidate(_) => {}
             ConnectionAction::Transmit { channel, frame } => self.transmit(end, channel, frame),
-            ConnectionAction::Close => {
-                if let Some(other) = self.network.disconnect(end)
-                    && self.network.reaches(end.node, other.node)
-                {
-                    // What was sent before the close is still under way.
-                    let reason = "closed by the other side".into();
-                    let delay = self.scenario.network.delay_max * 2;
-                    let event = ConnectionEvent::Closed { reason };
-                    let input = Input::Connection { link: other.link, event };
-                    self.schedule(delay, Event::Tell { node: other.node, life: other.life, input });
-                }
-            }
+            ConnectionAction::Close => self.close(end),
         }
     }
 
-    fn connection_event(&mut self, end: End, event: ConnectionEvent) {
-        let delay = self.network.delay(&mut self.random);
+    /// Both ends have each other's description.
+    fn open(&mut self, end: End, other: End) {
+        let there_and_back =
+            self.network.reaches(end.node, other.node) && self.network.reaches(other.node, end.node);
+        if !there_and_back || !self.network.linkable(end.node, other.node) {
+            return;
+        }
+        self.network.connect(end, other);
+        let of = |end: End| format!("sha-256 {:02x}:{:02x}", end.node, end.life);
+        for (here, there) in [(end, other), (other, end)] {
+            let fingerprints = Fingerprints { local: of(here), remote: of(there) };
+            let delay = self.network.delay(there.node, here.node) * 2;
+            self.connection_event(delay, here, ConnectionEvent::Opened(fingerprints));
+        }
+    }
+
+    fn close(&mut self, end: End) {
+        if let Some(other) = self.network.disconnect(end)
+            && self.network.reaches(end.node, other.node)
+        {
+            // What was sent before the close arrives before it.
+            let delay = self.network.delay(end.node, other.node);
+            let at = self.network.last_arrival(other).max(self.now + delay);
+            let event = ConnectionEvent::Closed { reason: "closed by the other side".into() };
+            let input = Input::Connection { link: other.link, event };
+            self.schedule_at(at, Event::Tell { node: other.node, life: other.life, input });
+        }
+    }
+
+    fn connection_event(&mut self, delay: Duration, end: End, event: ConnectionEvent) {
         let input = Input::Connection { link: end.link, event };
         self.schedule(delay, Event::Tell { node: end.node, life: end.life, input });
     }
 
-    fn transmit(&mut self, from: End, channel: Channel, frame: Bytes) {
+    pub(super) fn transmit(&mut self, from: End, channel: Channel, frame: Bytes) {
         let Some(to) = self.network.other(from) else { return };
-        let at = self.network.arrival(self.now, to, channel, &frame, &mut self.random);
-        self.schedule_at(at, Event::Sent { from, channel, bytes: frame.len() });
-        self.network.lane(to, channel).push_back(frame);
+        let bytes = frame.len();
+        let at = self.network.send(self.now, from, to, channel, frame);
+        self.schedule_at(at, Event::Sent { from, channel, bytes });
         self.schedule_at(at, Event::Frame { to, channel });
     }
 
     pub(super) fn frame_arrives(&mut self, to: End, channel: Channel) {
-        // Whoever sent it may have closed since; what is on the way still arrives, unless there is no way.
-        let reachable = self.network.other(to).is_none_or(|from| self.network.reaches(to.node, from.node));
-        if !reachable {
-            // The channel keeps trying until the way is free again, or the link is given up.
-            self.schedule(Duration::from_millis(200), Event::Frame { to, channel });
-        } else if let Some(frame) = self.network.lane(to, channel).pop_front() {
+        if let Some(frame) = self.network.arrive(to, channel) {
             let event = ConnectionEvent::Received { channel, frame };
             self.tell(to.node, to.life, Input::Connection { link: to.link, event });
+        }
+    }
+
+    /// Frames that waited for a way that is free now set out again.
+    pub(super) fn resume_frames(&mut self) {
+        for (to, channel, count) in self.network.resume() {
+            for _ in 0..count {
+                self.schedule(DESCRIBE, Event::Frame { to, channel });
+            }
         }
     }
 }

@@ -1,0 +1,5 @@
+//! What people type.
+
+pub mod run;
+pub mod setting;
+pub mod swarm;
