@@ -42,7 +42,7 @@ impl OpLog {
     fn check_proof(&self, first: &Outline, second: &Bytes) -> Option<Dot> {
         let second = self.history.format.outline(second).ok()?;
         let at = first.last.min(second.last);
-        if first.replica != second.replica || at + 1 < first.first.max(second.first) {
+        if first.replica != second.replica || at < first.first.max(second.first).saturating_sub(1) {
             return None;
         }
         let signed_hash_at = |outline: &Outline| {
