@@ -49,6 +49,10 @@ check:
 test *arguments:
     cargo test --workspace {{ arguments }}
 
+# Cut, lose, delay, kill, pause and fill disks under real processes, and check what they promised (needs root)
+chaos *arguments:
+    cargo xtask chaos {{ arguments }}
+
 # Fuzz every target, or those named, for `seconds` each
 fuzz seconds="60" *targets:
     cargo xtask fuzz --seconds {{ seconds }} {{ targets }}

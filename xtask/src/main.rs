@@ -3,6 +3,7 @@
 //!
 //! `cargo xtask help` lists the tasks. Each prints what it found wrong, all of it, and fails.
 
+mod chaos;
 mod demo;
 mod deps;
 mod examples;
@@ -45,6 +46,13 @@ enum Task {
     Examples,
     /// Run the demo in release mode, and check what it reports
     Demo,
+    /// Run real processes under cuts, loss, kills, pauses and full disks, and check that no promise was broken
+    #[command(disable_help_flag = true)]
+    Chaos {
+        /// `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -66,5 +74,6 @@ fn run(task: Task) -> Result<()> {
         Task::Fuzz { seconds, targets } => fuzz::run(&workspace, seconds, &targets),
         Task::Examples => examples::run(&workspace),
         Task::Demo => demo::run(&workspace),
+        Task::Chaos { arguments } => chaos::run(&workspace, &arguments),
     }
 }
