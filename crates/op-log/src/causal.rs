@@ -34,7 +34,15 @@ pub(crate) struct Buffer {
     operations: usize,
     /// Which replica waits for which operation, and the same by replica: each waits for one.
     waiters: BTreeSet<(Dot, ReplicaId)>,
-    waits_for: BTreeMap<ReplicaId, Dot>,
+    waits_for: BTreeMap<ReplicaId, Wait>,
+}
+
+/// What a replica waits for.
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    dot: Dot,
+    /// The beginning of the waiting block that needs it; none when an operation that is linked already does.
+    block: Option<u64>,
 }
 
 /// What a block takes in memory.
@@ -69,7 +77,15 @@ impl Buffer {
         self.waiting.insert(key, Waiting { block, from });
     }
 
-    fn remove(&mut self, key: &(ReplicaId, u64)) -> Option<Block> {
+    /// Drops a block, and what it alone waits for.
+    fn remove(&mut self, key: &(ReplicaId, u64)) {
+        if self.waits_for.get(&key.0).is_some_and(|wait| wait.block == Some(key.1)) {
+            self.stop_waiting(&key.0);
+        }
+        self.take(key);
+    }
+
+    fn take(&mut self, key: &(ReplicaId, u64)) -> Option<Block> {
         let Waiting { block, from } = self.waiting.remove(key)?;
         self.operations -= block.operations.len();
         if let Some(peer) = from
@@ -89,7 +105,7 @@ impl Buffer {
         let range = (*replica, 0)..=(*replica, end.saturating_add(1));
         let (key, waiting) = self.waiting.range(range).next_back()?;
         let (key, from) = (*key, waiting.from);
-        self.remove(&key).map(|block| (block, from))
+        self.take(&key).map(|block| (block, from))
     }
 
     /// Drops blocks of `peer`, those farthest ahead of what is linked first, until it is within its bounds.
@@ -122,14 +138,19 @@ impl Buffer {
         }
     }
 
-    /// Notes that `replica` goes no further until `dot` is there; false if that was known.
-    pub(crate) fn wait(&mut self, replica: ReplicaId, dot: Dot) -> bool {
-        let before = self.waits_for.insert(replica, dot);
-        if let Some(before) = before {
-            self.waiters.remove(&(before, replica));
-        }
+    /// Notes that `replica` goes no further until `dot` is there; false if that was known. `block`: where the waiting
+    /// block begins that needs it; none when an operation that is linked already does.
+    pub(crate) fn wait(&mut self, replica: ReplicaId, dot: Dot, block: Option<u64>) -> bool {
+        let before = self.stop_waiting(&replica);
+        self.waits_for.insert(replica, Wait { dot, block });
         self.waiters.insert((dot, replica));
         before != Some(dot)
+    }
+
+    fn stop_waiting(&mut self, replica: &ReplicaId) -> Option<Dot> {
+        let Wait { dot, .. } = self.waits_for.remove(replica)?;
+        self.waiters.remove(&(dot, *replica));
+        Some(dot)
     }
 
     /// Takes out the replicas that wait for operations of `replica` up to `held`.
@@ -154,5 +175,58 @@ impl Buffer {
     /// The first block that waits.
     pub(crate) fn first(&self) -> Option<(ReplicaId, u64)> {
         self.waiting.keys().next().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meshwork_base::{Bytes, Hash, NodeId};
+
+    use crate::block::Outline;
+
+    fn block(replica: u8, first: u64) -> Block {
+        let (replica, author, previous) = (ReplicaId([replica; 16]), NodeId([7; 32]), Hash::ZERO);
+        let outline = Outline { bytes: Bytes::from_static(b"x"), replica, author, first, last: first, previous };
+        Block { outline, tip: Hash::ZERO, operations: vec![] }
+    }
+
+    /// Two blocks of one peer wait, each for an operation of another replica.
+    fn waiting(peer: SessionId) -> (Buffer, [Dot; 2]) {
+        let mut buffer = Buffer::default();
+        let dots = [1, 2].map(|replica| {
+            let dot = Dot::new(ReplicaId([replica + 10; 16]), 5);
+            buffer.insert(block(replica, 1), Some(peer));
+            assert!(buffer.wait(ReplicaId([replica; 16]), dot, Some(1)));
+            dot
+        });
+        (buffer, dots)
+    }
+
+    #[test]
+    fn what_is_dropped_waits_for_nothing() {
+        let peer = SessionId([1; 16]);
+        let (mut buffer, dots) = waiting(peer);
+        buffer.shrink(&peer, Bounds { bytes_max: 1 << 20, blocks_max: 1 }, |_| 0);
+        assert_eq!(buffer.waiting.len(), 0);
+        assert_eq!((buffer.waiters.len(), buffer.waits_for.len()), (0, 0));
+
+        let (mut buffer, _) = waiting(peer);
+        buffer.forget(&peer);
+        assert_eq!((buffer.waiters.len(), buffer.waits_for.len()), (0, 0));
+        assert_eq!(buffer.needed(&dots[0].replica), 0);
+    }
+
+    #[test]
+    fn what_is_linked_waits_on_when_a_block_behind_it_is_dropped() {
+        let peer = SessionId([1; 16]);
+        let mut buffer = Buffer::default();
+        let (replica, dot) = (ReplicaId([1; 16]), Dot::new(ReplicaId([2; 16]), 5));
+        buffer.insert(block(1, 2), Some(peer));
+        buffer.wait(replica, dot, None);
+        buffer.forget(&peer);
+        assert_eq!(buffer.needed(&dot.replica), 5);
+        assert_eq!(buffer.wake(&dot.replica, 5), [replica]);
+        assert!(buffer.waiters.is_empty() && buffer.waits_for.is_empty());
     }
 }

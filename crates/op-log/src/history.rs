@@ -120,8 +120,8 @@ impl History {
                 accepted.changed.insert(replica);
                 work.extend(self.buffer.wake(&replica, chain.held));
             }
-            if let Some(dot) = missing {
-                let new = self.buffer.wait(replica, dot);
+            if let Some((dot, block)) = missing {
+                let new = self.buffer.wait(replica, dot, block);
                 // A closed chain grows only on demand, and this is one.
                 if new && self.chains.get(&dot.replica).is_some_and(|chain| chain.closed) {
                     work.push(dot.replica);
@@ -130,14 +130,15 @@ impl History {
         }
     }
 
-    /// Links and accepts what is ready of one replica; returns what it then waits for.
-    fn run(&mut self, replica: &ReplicaId, accepted: &mut Accepted) -> Option<Dot> {
+    /// Links and accepts what is ready of one replica; returns what it then waits for, and where the waiting block begins
+    /// unless it is linked.
+    fn run(&mut self, replica: &ReplicaId, accepted: &mut Accepted) -> Option<(Dot, Option<u64>)> {
         let closed = self.chains.get(replica).is_some_and(|chain| chain.closed);
         let limit = if closed { self.buffer.needed(replica) } else { u64::MAX };
         loop {
             match self.accept_linked(replica, limit, accepted) {
                 Next::Ready => {}
-                Next::Missing(dot) => return Some(dot),
+                Next::Missing(dot) => return Some((dot, None)),
                 Next::Closed => return None,
             }
             let (block, from) = self.buffer.take_next(replica, self.end(replica))?;
@@ -150,8 +151,9 @@ impl History {
             match readiness(&self.chains, next, limit) {
                 Next::Ready => self.link(block, accepted),
                 Next::Missing(dot) => {
+                    let first = block.outline.first;
                     self.buffer.insert(block, from);
-                    return Some(dot);
+                    return Some((dot, Some(first)));
                 }
                 Next::Closed => {
                     self.buffer.insert(block, from);
