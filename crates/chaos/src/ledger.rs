@@ -80,7 +80,8 @@ pub(crate) struct Verdict {
     pub(crate) missing_confirmed: u64,
     /// Acknowledged only on a disk that was lost.
     pub(crate) excused: u64,
-    /// All that is wrong, for people.
+    /// All that is wrong, for people; the report has it among all other complaints.
+    #[serde(skip)]
     pub(crate) complaints: Vec<String>,
 }
 

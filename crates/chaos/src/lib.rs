@@ -15,6 +15,7 @@
 mod api;
 mod arguments;
 mod ballast;
+mod directory;
 mod host;
 mod ledger;
 mod member;

@@ -25,7 +25,7 @@ pub(crate) enum Fault {
     Pause { node: usize },
     /// The node's disk fills up until it reports that it is stalled, and has room again when the fault ends.
     FillDisk { node: usize },
-    /// SIGKILL while the disk is full; it has room again before the node starts again.
+    /// SIGKILL while the disk is full; the node starts again on the full disk, which then has room again.
     KillOnFullDisk { node: usize },
     /// SIGKILL, and its data directory is gone. At most once in a run: operations that two nodes have on disk
     /// outlive one disk.
@@ -84,7 +84,7 @@ impl fmt::Display for Kind {
             Self::KillHub => "hub killed, restarted",
             Self::Pause => "node stopped, continued",
             Self::FillDisk => "disk full, freed",
-            Self::KillOnFullDisk => "node killed while its disk is full",
+            Self::KillOnFullDisk => "node killed, restarted on a full disk",
             Self::LoseDisk => "node killed, its disk lost",
         })
     }

@@ -1,6 +1,6 @@
 //! What the run prints.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, process::ExitCode};
 
 use anyhow::Result;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
@@ -45,6 +45,10 @@ pub(crate) struct Row {
 impl Report {
     pub(crate) fn passed(&self) -> bool {
         self.complaints.is_empty()
+    }
+
+    pub(crate) fn code(&self) -> ExitCode {
+        if self.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
     pub(crate) fn print(&self, json: bool) -> Result<()> {
@@ -105,7 +109,7 @@ impl Report {
     fn promises(&self) -> Table {
         let mut table = table(["", "made or seen", "broken"]);
         let Verdict { acknowledged, missing_acknowledged, confirmed, missing_confirmed, excused, .. } =
-            self.promises;
+            &self.promises;
         let Packets { forwarded, cut, lost, delayed, overflowed } = self.packets;
         let settled = self.settled_seconds.map_or("never".to_owned(), |seconds| format!("{seconds:.1} s"));
         let rows = [

@@ -14,8 +14,6 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use meshwork_base::{Random, Seed};
-use nix::mount::{MntFlags, umount2};
-use tempfile::TempDir;
 use tokio::{
     process::Command,
     signal::unix::{SignalKind, signal},
@@ -27,14 +25,14 @@ use tokio::{
 use crate::{
     api,
     arguments::Arguments,
+    directory::{Directory, SmallDisk},
     host::{self, Host},
-    ledger::Verdict,
     member::{Member, Start},
     plan::{HUB, Plan},
     record::Record,
     report::Report,
     router::{Router, SharedWeather},
-    sandbox, watch as watching,
+    watch as watching,
     weather::Weather,
     workload,
 };
@@ -48,40 +46,6 @@ const DISK_BYTES_PER_SECOND: u64 = 128 << 10;
 const IMPATIENT: [(&str, &str); 2] =
     [("MESHWORK_DISCOVERY__BACKOFF_MAX_MS", "2000"), ("MESHWORK_TRANSPORT__RETRY_MAX_MS", "2000")];
 const INTERRUPTED: u8 = 130;
-
-/// Where data and logs are.
-enum Directory {
-    Chosen(PathBuf),
-    Temporary(TempDir),
-}
-
-impl Directory {
-    fn new(chosen: Option<&Path>) -> Result<Self> {
-        let Some(chosen) = chosen else {
-            return Ok(Self::Temporary(TempDir::with_prefix("meshwork-chaos-")?));
-        };
-        std::fs::create_dir_all(chosen).with_context(|| format!("cannot make {}", chosen.display()))?;
-        if std::fs::read_dir(chosen)?.next().is_some() {
-            bail!("{} is not empty", chosen.display());
-        }
-        Ok(Self::Chosen(std::path::absolute(chosen)?))
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Self::Chosen(path) => path,
-            Self::Temporary(directory) => directory.path(),
-        }
-    }
-
-    /// Keeps it; says where it is.
-    fn keep(self) -> PathBuf {
-        match self {
-            Self::Chosen(path) => path,
-            Self::Temporary(directory) => directory.keep(),
-        }
-    }
-}
 
 /// What the lanes of faults share.
 struct Run {
@@ -99,39 +63,34 @@ struct Run {
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let directory = Directory::new(arguments.data.as_deref())?;
-    let disk = directory.path().join("small-disk");
-    std::fs::create_dir(&disk)?;
-    sandbox::mount_disk(&disk, DISK_BYTES + DISK_BYTES_PER_SECOND * arguments.span().as_secs())?;
+    let disk =
+        SmallDisk::mount(directory.path(), DISK_BYTES + DISK_BYTES_PER_SECOND * arguments.span().as_secs())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {
-            report = mesh(&arguments, directory.path(), &disk) => report.map(Some),
+            report = mesh(&arguments, directory.path(), disk.path()) => report.map(Some),
             _ = interrupt.recv() => Ok(None),
             _ = terminate.recv() => Ok(None),
         }
     });
-    // All processes have ended, or do so with this one; what is on the small disk goes now.
-    let unmounted = umount2(&disk, MntFlags::MNT_DETACH);
-    let report = match outcome {
-        Ok(Some(report)) => report,
+    let (outcome, keep) = match outcome {
+        Ok(Some(report)) => (report.print(arguments.json).map(|()| report.code()), !report.passed()),
         Ok(None) => {
             eprintln!("interrupted");
-            return Ok(ExitCode::from(INTERRUPTED));
+            (Ok(ExitCode::from(INTERRUPTED)), false)
         }
-        Err(error) => {
-            eprintln!("data and logs are kept in {}", directory.keep().display());
-            return Err(error);
-        }
+        Err(error) => (Err(error), true),
     };
-    unmounted.context("cannot unmount the small disk")?;
-    report.print(arguments.json)?;
-    if report.passed() {
-        return Ok(ExitCode::SUCCESS);
+    if keep {
+        disk.copy_to(directory.path())?;
     }
-    eprintln!("data and logs are kept in {}", directory.keep().display());
-    Ok(ExitCode::FAILURE)
+    disk.unmount()?;
+    if keep {
+        eprintln!("data and logs are kept in {}", directory.keep().display());
+    }
+    outcome
 }
 
 async fn mesh(arguments: &Arguments, directory: &Path, disk: &Path) -> Result<Report> {
@@ -177,7 +136,7 @@ async fn mesh(arguments: &Arguments, directory: &Path, disk: &Path) -> Result<Re
         faults: notes.faults.clone(),
         members: nodes,
         packets,
-        promises: Verdict { complaints: Vec::new(), ..verdict },
+        promises: verdict,
         complaints,
     })
 }

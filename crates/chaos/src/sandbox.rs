@@ -80,10 +80,3 @@ pub(crate) fn furnish() -> Result<()> {
         .context("cannot keep mounts to this run")?;
     mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), nothing).context("cannot mount /proc")
 }
-
-/// A small disk that exists only in this run.
-pub(crate) fn mount_disk(directory: &Path, bytes: u64) -> Result<()> {
-    let size = format!("size={bytes}");
-    mount(Some("tmpfs"), directory, Some("tmpfs"), MsFlags::empty(), Some(size.as_str()))
-        .with_context(|| format!("cannot mount a tmpfs on {}", directory.display()))
-}

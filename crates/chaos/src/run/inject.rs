@@ -67,19 +67,16 @@ impl Run {
                 let node = self.member(node)?;
                 let ballast = self.fill_disk(node).await?;
                 sleep(lasts).await;
-                drop(ballast);
-                let recovers = node.wait_until("recovers", |status| status.storage_stalled.is_none()).await;
-                recovers.unwrap_or_else(|error| self.record.complain(format!("{error:#}")));
-                Ok(())
+                self.free_disk(node, ballast).await
             }
             Fault::KillOnFullDisk { node } => {
                 let node = self.member(node)?;
                 let ballast = self.fill_disk(node).await?;
-                sleep(lasts).await;
                 node.kill().await?;
-                drop(ballast);
                 node.start().await?;
-                self.until_it_answers(node).await
+                self.until_it_answers(node).await?;
+                sleep(lasts).await;
+                self.free_disk(node, ballast).await
             }
             Fault::LoseDisk { node } => {
                 let node = self.member(node)?;
@@ -119,6 +116,13 @@ impl Run {
         }
     }
 
+    async fn free_disk(&self, node: &Member, ballast: Ballast) -> Result<()> {
+        drop(ballast);
+        let recovers = node.wait_until("recovers", |status| status.storage_stalled.is_none()).await;
+        recovers.unwrap_or_else(|error| self.record.complain(format!("{error:#}")));
+        Ok(())
+    }
+
     /// The node comes back as a newcomer with an invitation.
     async fn lose_disk(&self, node: &Member, lasts: Duration) -> Result<()> {
         node.kill().await?;
@@ -138,17 +142,15 @@ impl Run {
             [there, Spell { from: there.to, to: there.from, ..there }]
         });
         let cut = self.weather.lock().begin(ways.collect());
-        for _ in 0..DESTROYED {
-            let (member, record) = (node.clone(), self.record.clone());
-            let numbers = self.counter(node.number)?.clone();
-            let mut random = self.random.lock().await.clone();
-            node.host
-                .run(async move {
-                    workload::edit(&member, &record, &numbers, &mut random, Wait::Stored).await;
-                    Ok(())
-                })
-                .await?;
-        }
+        let (member, record) = (node.clone(), self.record.clone());
+        let numbers = self.counter(node.number)?.clone();
+        let mut random = self.random.lock().await.clone();
+        let edits = node.host.spawn(async move {
+            for _ in 0..DESTROYED {
+                workload::edit(&member, &record, &numbers, &mut random, Wait::Stored).await;
+            }
+        });
+        edits.await?;
         self.lose_disk(node, Duration::ZERO).await?;
         self.weather.lock().end(cut);
         Ok(())
