@@ -6,7 +6,7 @@ use meshwork_base::{Dot, ReplicaId, SessionId};
 
 use crate::{Operation, block::Block};
 
-/// What each peer may leave waiting here.
+/// What each peer may leave waiting here, and what may wait that no peer brought.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) bytes_max: usize,
@@ -26,11 +26,12 @@ struct Usage {
     blocks: usize,
 }
 
-/// The buffer, bounded for each peer. What it drops is asked for again by anti-entropy.
+/// The buffer, bounded for each peer: what it drops is asked for again by anti-entropy. For what no peer brought, whoever
+/// hands it in is told to wait ([`has_room`](Self::has_room)).
 #[derive(Default, Debug)]
 pub(crate) struct Buffer {
     waiting: BTreeMap<(ReplicaId, u64), Waiting>,
-    usage: BTreeMap<SessionId, Usage>,
+    usage: BTreeMap<Option<SessionId>, Usage>,
     operations: usize,
     /// Which replica waits for which operation, and the same by replica: each waits for one.
     waiters: BTreeSet<(Dot, ReplicaId)>,
@@ -69,11 +70,9 @@ impl Buffer {
         }
         self.remove(&key);
         self.operations += block.operations.len();
-        if let Some(peer) = from {
-            let usage = self.usage.entry(peer).or_default();
-            usage.bytes += cost(&block);
-            usage.blocks += 1;
-        }
+        let usage = self.usage.entry(from).or_default();
+        usage.bytes += cost(&block);
+        usage.blocks += 1;
         self.waiting.insert(key, Waiting { block, from });
     }
 
@@ -88,16 +87,20 @@ impl Buffer {
     fn take(&mut self, key: &(ReplicaId, u64)) -> Option<Block> {
         let Waiting { block, from } = self.waiting.remove(key)?;
         self.operations -= block.operations.len();
-        if let Some(peer) = from
-            && let Some(usage) = self.usage.get_mut(&peer)
-        {
+        if let Some(usage) = self.usage.get_mut(&from) {
             usage.bytes -= cost(&block);
             usage.blocks -= 1;
             if usage.blocks == 0 {
-                self.usage.remove(&peer);
+                self.usage.remove(&from);
             }
         }
         Some(block)
+    }
+
+    /// Whether a block that no peer brought may wait.
+    pub(crate) fn has_room(&self, block: &Block, bounds: Bounds) -> bool {
+        let (bytes, blocks) = self.usage.get(&None).map_or((0, 0), |usage| (usage.bytes, usage.blocks));
+        bytes + cost(block) <= bounds.bytes_max && blocks < bounds.blocks_max
     }
 
     /// Takes out a block that begins at or before `end + 1`, the last such first.
@@ -111,10 +114,11 @@ impl Buffer {
     /// Drops blocks of `peer`, those farthest ahead of what is linked first, until it is within its bounds.
     pub(crate) fn shrink(&mut self, peer: &SessionId, bounds: Bounds, end: impl Fn(&ReplicaId) -> u64) {
         let over = |usage: &Usage| usage.bytes > bounds.bytes_max || usage.blocks > bounds.blocks_max;
-        if !self.usage.get(peer).is_some_and(over) {
+        let peer = Some(*peer);
+        if !self.usage.get(&peer).is_some_and(over) {
             return;
         }
-        let mine = self.waiting.iter().filter(|(_, waiting)| waiting.from == Some(*peer));
+        let mine = self.waiting.iter().filter(|(_, waiting)| waiting.from == peer);
         let mut farthest: Vec<_> = mine
             .map(|((replica, first), _)| (first.saturating_sub(end(replica)), *replica, *first))
             .collect();
@@ -122,7 +126,7 @@ impl Buffer {
         // A quarter at a time, so that a peer at its bound does not cost a scan for every block.
         let target = Bounds { bytes_max: bounds.bytes_max / 4 * 3, blocks_max: bounds.blocks_max / 4 * 3 };
         let over = |usage: &Usage| usage.bytes > target.bytes_max || usage.blocks > target.blocks_max;
-        while self.usage.get(peer).is_some_and(over)
+        while self.usage.get(&peer).is_some_and(over)
             && let Some((_, replica, first)) = farthest.pop()
         {
             self.remove(&(replica, first));
@@ -187,7 +191,8 @@ mod tests {
 
     fn block(replica: u8, first: u64) -> Block {
         let (replica, author, previous) = (ReplicaId([replica; 16]), NodeId([7; 32]), Hash::ZERO);
-        let outline = Outline { bytes: Bytes::from_static(b"x"), replica, author, first, last: first, previous };
+        let outline =
+            Outline { bytes: Bytes::from_static(b"x"), replica, author, first, last: first, previous };
         Block { outline, tip: Hash::ZERO, operations: vec![] }
     }
 

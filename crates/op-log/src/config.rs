@@ -19,9 +19,11 @@ pub struct Config {
     pub want_timeout_ms: u64,
     /// How far a peer may run ahead while it catches us up, in bytes.
     pub credit_bytes: u64,
-    /// What the blocks of one peer that wait for others may take, in bytes.
+    /// What the blocks of one peer that wait for others may take, in bytes; as much again for those handed to
+    /// [`OpLog::merge`](crate::OpLog::merge).
     pub buffered_bytes_max: usize,
-    /// How many blocks of one peer may wait for others.
+    /// How many blocks of one peer may wait for others; as many again of those handed to
+    /// [`OpLog::merge`](crate::OpLog::merge).
     pub buffered_blocks_max: usize,
     /// How many replicas one peer may tell of that we lack.
     pub remote_replicas_max: usize,

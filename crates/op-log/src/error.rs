@@ -111,12 +111,29 @@ pub enum OpenError {
     },
 }
 
-/// A block handed to [`OpLog::merge`](crate::OpLog::merge) is refused; the ones before it were taken.
+/// A block handed to [`OpLog::merge`](crate::OpLog::merge) is not taken, nor are the ones after it; the ones before it
+/// were.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("block {index} is refused: {reason}")]
-pub struct MergeError {
-    /// Its position in the list.
-    pub index: usize,
-    /// Why.
-    pub reason: BlockError,
+pub enum MergeError {
+    /// It is wrong, here and everywhere.
+    #[error("block {index} is refused: {reason}")]
+    Refused {
+        /// Its position in the list.
+        index: usize,
+        /// Why.
+        reason: BlockError,
+    },
+    /// It would have to wait for others, and there is no room for that.
+    #[error(
+        "block {index} has to wait for others, and no more may wait (buffered_bytes_max is {bytes_max}, \
+         buffered_blocks_max is {blocks_max}): hand in what it depends on, then this block and the ones after it again"
+    )]
+    Full {
+        /// Its position in the list.
+        index: usize,
+        /// The bound in bytes.
+        bytes_max: usize,
+        /// The bound in blocks.
+        blocks_max: usize,
+    },
 }

@@ -34,18 +34,22 @@ impl OpLog {
     /// Takes blocks that came by other means than a link. Returns the operations that became ready, in causal order;
     /// they are not delivered as an effect. The other effects (`Persist` above all) are to be performed as ever.
     ///
-    /// Blocks may come in any order and repeatedly; the ones that wait for others are kept (without the bound that
-    /// holds for peers, since whoever calls this chose what to hand in). On an error the blocks before the refused one
+    /// Blocks may come in any order and repeatedly. The ones that wait for others are kept, up to
+    /// [`buffered_bytes_max`](crate::Config::buffered_bytes_max) and
+    /// [`buffered_blocks_max`](crate::Config::buffered_blocks_max). On an error the blocks before the one that it names
     /// were taken, and what they made ready is delivered as an effect.
+    ///
+    /// Also as an effect, behind `Rebuild`, comes what is ready when the blocks show that another copy of this store
+    /// has written under its replica. Where the two part must then be among them: a store that was restored from a
+    /// backup asks for what follows an empty version.
     pub fn merge(&mut self, now: Timestamp, blocks: Vec<Bytes>) -> Result<Vec<Operation>, MergeError> {
+        let replica = self.author.replica;
         let (accepted, result) = self.receive(&blocks, None);
         let operations = self.settle(now, None, accepted);
-        match result {
-            Ok(()) => Ok(operations),
-            Err(error) => {
-                self.deliver(operations);
-                Err(error)
-            }
+        if result.is_ok() && replica == self.author.replica {
+            return Ok(operations);
         }
+        self.deliver(operations);
+        result.map(|()| Vec::new())
     }
 }

@@ -62,36 +62,54 @@ impl History {
         self.chains.get(replica)?.hash_at(&self.format, sequence)
     }
 
-    /// Takes a block as it came. `own` is the replica that only this node extends.
+    /// Takes a block as it came. `own` is the replica that only this node extends. False, and nothing changed, when it
+    /// would have to wait and there is no room for that; what a peer brings always finds room, at the cost of what it
+    /// brought before.
     pub(crate) fn receive(
         &mut self,
         bytes: &Bytes,
         from: Option<SessionId>,
         (verifier, bounds, own): (&dyn Verifier, Bounds, &ReplicaId),
         accepted: &mut Accepted,
-    ) -> Result<(), BlockError> {
+    ) -> Result<bool, BlockError> {
         let outline = self.format.outline(bytes)?;
         let replica = outline.replica;
         if self.buffer.contains(&replica, outline.first, bytes) || self.is_stored(&outline) {
-            return Ok(());
+            return Ok(true);
         }
         let block = self.format.decode(outline)?;
         let held =
             self.chains.get(&replica).and_then(|chain| chain.hash_at(&self.format, block.outline.last));
         if held == Some(block.tip) {
-            return Ok(());
+            return Ok(true);
         }
         block.outline.verify(&block.tip, verifier)?;
         if replica == *own {
             accepted.own.push(block);
-            return Ok(());
+            return Ok(true);
+        }
+        if from.is_none() && self.must_wait(&block) && !self.buffer.has_room(&block, bounds) {
+            return Ok(false);
         }
         self.insert(block, from, accepted);
         if let Some(peer) = from {
             let chains = &self.chains;
             self.buffer.shrink(&peer, bounds, |replica| chains.get(replica).map_or(0, Chain::end));
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Whether a verified block has to wait for the one before it, or for what its first new operation depends on.
+    fn must_wait(&self, block: &Block) -> bool {
+        let replica = &block.outline.replica;
+        let end = self.end(replica);
+        if block.outline.first > end.saturating_add(1) {
+            return true;
+        }
+        let stuck = self.chains.get(replica).is_some_and(|chain| !chain.unready.is_empty());
+        let next = block.operations.iter().find(|operation| operation.dot.sequence > end);
+        let ready = |next| matches!(readiness(&self.chains, next, self.limit(replica)), Next::Ready);
+        self.continues(block) && (stuck || !next.is_some_and(ready))
     }
 
     /// Whether exactly these bytes are part of a chain.
@@ -133,8 +151,7 @@ impl History {
     /// Links and accepts what is ready of one replica; returns what it then waits for, and where the waiting block begins
     /// unless it is linked.
     fn run(&mut self, replica: &ReplicaId, accepted: &mut Accepted) -> Option<(Dot, Option<u64>)> {
-        let closed = self.chains.get(replica).is_some_and(|chain| chain.closed);
-        let limit = if closed { self.buffer.needed(replica) } else { u64::MAX };
+        let limit = self.limit(replica);
         loop {
             match self.accept_linked(replica, limit, accepted) {
                 Next::Ready => {}
@@ -161,6 +178,12 @@ impl History {
                 }
             }
         }
+    }
+
+    /// How far a chain may grow.
+    fn limit(&self, replica: &ReplicaId) -> u64 {
+        let closed = self.chains.get(replica).is_some_and(|chain| chain.closed);
+        if closed { self.buffer.needed(replica) } else { u64::MAX }
     }
 
     /// Accepts linked operations until one is not ready.

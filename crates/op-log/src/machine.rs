@@ -13,7 +13,7 @@ use meshwork_identity::{Signer, Verifier};
 use meshwork_wire::Channel;
 
 use crate::{
-    Config, Effect, Event, Input, Message, Operation,
+    Config, Effect, Event, Input, MergeError, Message, Operation,
     causal::Bounds,
     flush::Author,
     history::{Accepted, History, without},
@@ -215,18 +215,23 @@ impl OpLog {
         Bounds { bytes_max: self.config.buffered_bytes_max, blocks_max: self.config.buffered_blocks_max }
     }
 
-    /// Takes blocks up to the first that is refused.
+    /// Takes blocks up to the first that is refused or, when no peer brought them, does not fit.
     pub(crate) fn receive(
         &mut self,
         blocks: &[Bytes],
         from: Option<SessionId>,
-    ) -> (Accepted, Result<(), crate::MergeError>) {
+    ) -> (Accepted, Result<(), MergeError>) {
         let mut accepted = Accepted::default();
         let bounds = self.bounds();
         for (index, bytes) in blocks.iter().enumerate() {
             let with = (&*self.context.verifier, bounds, &self.author.replica);
-            if let Err(reason) = self.history.receive(bytes, from, with, &mut accepted) {
-                return (accepted, Err(crate::MergeError { index, reason }));
+            match self.history.receive(bytes, from, with, &mut accepted) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let Bounds { bytes_max, blocks_max } = bounds;
+                    return (accepted, Err(MergeError::Full { index, bytes_max, blocks_max }));
+                }
+                Err(reason) => return (accepted, Err(MergeError::Refused { index, reason })),
             }
         }
         (accepted, Ok(()))

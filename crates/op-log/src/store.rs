@@ -50,14 +50,17 @@ use crate::{
 /// How many entries are asked for at a time.
 const PULL_ENTRIES_MAX: usize = 256;
 
-/// Holds signed entries for ever, each once.
+/// Holds signed entries for ever.
+///
+/// A log merges blocks, so the same operations come under several hashes. An entry that brings no operation beyond
+/// those held is therefore not kept; one that brings more is kept whole, as it was signed, and overlaps with others.
 ///
 /// A remote store implements this by asking; all methods that can fail there return its error.
 pub trait AppendOnlyStore {
     /// What can go wrong.
     type Error: Error;
 
-    /// Keeps an entry; false if it was here already.
+    /// Keeps an entry; false if all of its operations are here already, be it in other entries.
     fn append(&mut self, entry: Entry) -> Result<bool, Self::Error>;
 
     /// The entries of these hashes, in this order; unknown ones are left out.
@@ -76,7 +79,8 @@ pub trait AppendOnlyStore {
     }
 
     /// Takes over whatever `other` has and this store lacks. Returns how many entries were new; after an error the ones
-    /// before it are kept.
+    /// before it are kept. Afterwards this store holds every operation of `other`; an entry that was not kept, because
+    /// others hold what it says, is offered again the next time.
     fn pull_from<S: AppendOnlyStore>(
         &mut self,
         other: &S,
@@ -220,12 +224,15 @@ pub struct MemoryStore {
     verifier: Arc<dyn Verifier>,
     entries: BTreeMap<Hash, Entry>,
     order: Vec<Hash>,
+    /// The header hashes of all operations in the entries. Each covers the space, the dot and all that precedes it.
+    operations: BTreeSet<Hash>,
 }
 
 impl MemoryStore {
     /// An empty store of one space.
     pub fn new(space: SpaceId, verifier: Arc<dyn Verifier>) -> Self {
-        Self { space, verifier, entries: BTreeMap::new(), order: Vec::new() }
+        let (entries, order, operations) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+        Self { space, verifier, entries, order, operations }
     }
 
     /// How many entries it holds.
@@ -243,12 +250,13 @@ impl AppendOnlyStore for MemoryStore {
     type Error = BlockError;
 
     fn append(&mut self, entry: Entry) -> Result<bool, BlockError> {
-        if self.entries.contains_key(&entry.hash) {
+        if entry.operations.iter().all(|operation| self.operations.contains(&operation.hash)) {
             return Ok(false);
         }
         // The entry may have been read for another space.
         Format::new(self.space).outline(&entry.bytes)?;
         entry.verify(&*self.verifier)?;
+        self.operations.extend(entry.operations.iter().map(|operation| operation.hash));
         self.order.push(entry.hash);
         self.entries.insert(entry.hash, entry);
         Ok(true)

@@ -8,10 +8,13 @@ use std::{path::PathBuf, sync::Arc};
 use common::SPACE;
 use data_encoding::HEXLOWER;
 use meshwork_base::{
-    Bytes, DocumentId, Dot, Hash, HybridTime, Machine, Monotonic, ReplicaId, Row, Seed, Timestamp, Tip,
+    Bytes, DocumentId, Dot, Hash, HybridTime, Machine, Monotonic, ReplicaId, Row, Seed, SessionId, Table,
+    Timestamp, Tip, Version,
 };
 use meshwork_identity::{Ed25519, NodeKey};
-use meshwork_op_log::{Config, Context, Effect, Entry, Input, Message, NewOperation, OpLog, Range};
+use meshwork_op_log::{
+    Config, Context, Effect, Entry, EntryWriter, Input, Message, NewOperation, OpLog, Range,
+};
 use meshwork_wire::{OPERATION_BYTES_MAX, encode};
 
 fn assert_golden(name: &str, bytes: &[u8]) {
@@ -71,6 +74,35 @@ fn golden_rows() {
         log.handle(Timestamp::default(), Input::Persisted { write: meshwork_base::WriteId(write) });
     }
     assert_golden("rows_closing", &row_bytes(&rows_of(&effects(&mut log))));
+}
+
+/// The row by which a store remembers that an author contradicts itself.
+#[test]
+fn golden_proof_row() {
+    let liar = |body: &[u8]| {
+        let mut writer = EntryWriter::new(SPACE, Arc::new(key()), &Seed::from_number(3));
+        let document = DocumentId::new("users").unwrap();
+        writer.write(vec![], &document, HybridTime::default(), body).unwrap().bytes().clone()
+    };
+    let mut log = open(vec![]);
+    effects(&mut log);
+    let blocks = vec![liar(b"one"), liar(&[7; 64])];
+    let from = SessionId([8; 16]);
+    log.handle(Timestamp::default(), Input::PeerUp { peer: from });
+    let message = Message::Blocks { wanted: false, blocks };
+    log.handle(Timestamp::default(), Input::Received { from, message });
+    let mut rows = rows_of(&effects(&mut log));
+    rows.retain(|row| row.table == Table::Proofs);
+    assert_golden("rows_proof", &row_bytes(&rows));
+}
+
+/// What peers compare.
+#[test]
+fn golden_digest() {
+    let tip = |sequence| Tip { sequence, hash: Hash::of(b"tip") };
+    let tips = [(ReplicaId([3; 16]), tip(300)), (ReplicaId([4; 16]), tip(1))];
+    let version: Version = tips.into_iter().collect();
+    assert_golden("version_digest", &version.digest().0);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part")]
 #![allow(clippy::unwrap_used, reason = "a failed test panics")]
 
+pub mod stores;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
@@ -14,7 +16,8 @@ use meshwork_base::{
 };
 use meshwork_identity::KeyedHash;
 use meshwork_op_log::{
-    Config, Context, Effect, Event, Incarnation, Input, Message, NewOperation, OpLog, OpenError, Operation,
+    Config, Context, Effect, Event, Incarnation, Input, MergeError, Message, NewOperation, OpLog, OpenError,
+    Operation,
 };
 use meshwork_wire::Channel;
 
@@ -132,6 +135,14 @@ impl Host {
         sent
     }
 
+    /// Takes blocks that came by other means than a link, and shows what they made ready.
+    pub fn merge(&mut self, now: Timestamp, blocks: Vec<Bytes>) -> Result<(), MergeError> {
+        let merged = self.log.merge(now, blocks);
+        let result = merged.map(|ready| ready.into_iter().for_each(|operation| self.show(operation)));
+        assert_eq!(self.feed(now, None), [], "there are no links");
+        result
+    }
+
     /// Each operation is seen once, after what it depends on.
     fn show(&mut self, operation: Operation) {
         let Dot { replica, sequence } = operation.dot;
@@ -216,15 +227,33 @@ impl World {
 
     pub fn feed(&mut self, host: usize, input: Option<Input>) {
         let sent = self.hosts[host].feed(self.now, input);
-        for (dot, hash) in std::mem::take(&mut self.hosts[host].fresh) {
-            let before = *self.seen.entry(dot).or_insert(hash);
-            assert!(self.forked || before == hash, "{dot} is used twice");
-        }
+        self.note_fresh(host);
         for (to, channel, message) in sent {
             let to = usize::from(to.0[0]);
             if self.links.contains(&(host, to)) {
                 self.network.entry((host, to, channel)).or_default().push_back(message);
             }
+        }
+    }
+
+    fn note_fresh(&mut self, host: usize) {
+        for (dot, hash) in std::mem::take(&mut self.hosts[host].fresh) {
+            let before = *self.seen.entry(dot).or_insert(hash);
+            assert!(self.forked || before == hash, "{dot} is used twice");
+        }
+    }
+
+    /// Hands blocks to a host by other means than a link.
+    pub fn merge(&mut self, host: usize, blocks: Vec<Bytes>) -> Result<(), MergeError> {
+        let result = self.hosts[host].merge(self.now, blocks);
+        self.note_fresh(host);
+        result
+    }
+
+    /// Makes everything durable that a host has asked for.
+    pub fn store(&mut self, host: usize) {
+        while let Some(input) = self.hosts[host].store_one() {
+            self.feed(host, Some(input));
         }
     }
 
@@ -267,10 +296,8 @@ impl World {
                 quiet &= !self.hand_over(lane);
             }
             for host in 0..self.hosts.len() {
-                while let Some(input) = self.hosts[host].store_one() {
-                    self.feed(host, Some(input));
-                    quiet = false;
-                }
+                quiet &= self.hosts[host].writes.is_empty();
+                self.store(host);
             }
             if quiet {
                 return;
