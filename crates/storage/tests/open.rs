@@ -7,9 +7,10 @@ mod common;
 use std::{fs, io, path::Path};
 
 use common::Disk;
+use data_encoding::HEXLOWER;
 use meshwork_base::{Row, Seed, Table};
 use meshwork_storage::{Config, FORMAT_VERSION, RedbStore, Stats, StorageError, Store};
-use redb::{Database, TableDefinition};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableHandle as _};
 
 fn refusal(folder: &Path) -> StorageError {
     let error = RedbStore::open(folder).unwrap_err();
@@ -41,6 +42,42 @@ fn rows_are_kept_by_table_in_key_order_and_counted() {
     assert_eq!(store.load().unwrap(), kept);
     let bytes = fs::metadata(folder.join("meshwork.redb")).unwrap().len();
     assert_eq!(store.stats(), Stats { rows: 3, bytes });
+}
+
+/// The tables and the bytes in them, read by nothing of ours; whoever changes them raises `FORMAT_VERSION`.
+#[test]
+fn golden_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = RedbStore::open(folder.path()).unwrap();
+    let rows = [
+        Row::put(Table::Blocks, [1, 0xff].to_vec(), "block"),
+        Row::put(Table::Meta, "mark", vec![1]),
+        Row::put(Table::Proofs, vec![2; 24], ""),
+    ];
+    store.commit(&rows).unwrap();
+    drop(store);
+    let database = Database::open(folder.path().join("meshwork.redb")).unwrap();
+    let transaction = database.begin_read().unwrap();
+    let mut names: Vec<_> = transaction.list_tables().unwrap().map(|table| table.name().to_owned()).collect();
+    names.sort();
+    let mut found = String::new();
+    for name in names {
+        if name == "meshwork format" {
+            let table = transaction.open_table(TableDefinition::<&str, u32>::new(&name)).unwrap();
+            for row in table.iter().unwrap() {
+                let (key, value) = row.unwrap();
+                found += &format!("{name}: {} = {}\n", key.value(), value.value());
+            }
+            continue;
+        }
+        let table = transaction.open_table(TableDefinition::<&[u8], &[u8]>::new(&name)).unwrap();
+        for row in table.iter().unwrap() {
+            let (key, value) = row.unwrap();
+            found +=
+                &format!("{name}: {} = {}\n", HEXLOWER.encode(key.value()), HEXLOWER.encode(value.value()));
+        }
+    }
+    assert_eq!(found, include_str!("golden/store.txt"));
 }
 
 #[test]
