@@ -30,10 +30,12 @@ const ASYNC: &str = "no async: a machine is told, and hands back effects";
 const GLOBAL: &str = "no globals: state lives in the machine";
 
 /// What a machine does not mention, and why: each is a part of ARCHITECTURE.md's first invariant.
-const FORBIDDEN: [(&str, &str); 22] = [
+const FORBIDDEN: [(&str, &str); 28] = [
     ("Instant::now", CLOCK),
     ("SystemTime", CLOCK),
+    ("UNIX_EPOCH", CLOCK),
     ("thread_rng", RANDOM),
+    ("OsRng", RANDOM),
     ("rand::rng", RANDOM),
     ("rand::random", RANDOM),
     ("getrandom", RANDOM),
@@ -54,6 +56,11 @@ const FORBIDDEN: [(&str, &str); 22] = [
     ("async move", ASYNC),
     ("static mut", GLOBAL),
     ("thread_local!", GLOBAL),
+    // Made for state that is set once for all; a machine's own is set when it is made.
+    ("OnceLock", GLOBAL),
+    ("LazyLock", GLOBAL),
+    ("OnceCell", GLOBAL),
+    ("lazy_static!", GLOBAL),
 ];
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -156,6 +163,11 @@ fn breaches(code: &str) -> Vec<(usize, &'static str, &'static str)> {
             source::mentions(code, token).into_iter().map(move |at| (source::line(code, at), *token, *law))
         })
         .collect();
+    found.extend(
+        source::changing_statics(code)
+            .into_iter()
+            .map(|at| (source::line(code, at), "a `static` that changes", GLOBAL)),
+    );
     found.sort();
     found
 }
@@ -169,6 +181,39 @@ mod tests {
         for (token, law) in FORBIDDEN {
             let code = source::compiled(&format!("fn a() {{}}\nfn b() {{ {token} }}\n"), &HOST_FEATURES);
             assert_eq!(breaches(&code), [(2, token, law)]);
+        }
+    }
+
+    /// As people write them.
+    #[test]
+    fn globals_clocks_and_entropy_are_found_in_every_dress() {
+        let table = [
+            ("static A: std::sync::OnceLock<u8> = std::sync::OnceLock::new();", GLOBAL),
+            ("use std::sync::{Arc, LazyLock};", GLOBAL),
+            ("static A: once_cell::sync::OnceCell<u8> = B;", GLOBAL),
+            ("static A: AtomicU64 = AtomicU64::new(0);", GLOBAL),
+            ("pub(crate) static A: Mutex<Vec<u8>> = Mutex::new(Vec::new());", GLOBAL),
+            ("static A: [RwLock<u8>; 2] = B;", GLOBAL),
+            ("static mut A: u8 = 0;", GLOBAL),
+            ("lazy_static! { static ref A: u8 = 0; }", GLOBAL),
+            ("use rand::rngs::OsRng;", RANDOM),
+            ("let a = rand::rng().random();", RANDOM),
+            ("use rand::{Rng, rng};", RANDOM),
+            ("time.duration_since(UNIX_EPOCH)", CLOCK),
+            ("use std::time::{Duration, UNIX_EPOCH};", CLOCK),
+        ];
+        for (code, law) in table {
+            let found = breaches(&source::compiled(code, &HOST_FEATURES));
+            assert!(!found.is_empty() && found.iter().all(|(_, _, why)| *why == law), "{code}: {found:?}");
+        }
+        let fine = [
+            "static A: &str = B; const C: u8 = 0;",
+            "fn a(b: &'static AtomicU64, c: Mutex<u8>) {}",
+            "static A: Point = Point { x: 0 }; struct B { c: Mutex<u8> }",
+            "use rand::rngs::SmallRng; use std::cell::OnceCells;",
+        ];
+        for code in fine {
+            assert_eq!(breaches(&source::compiled(code, &HOST_FEATURES)), [], "{code}");
         }
     }
 

@@ -50,6 +50,27 @@ pub(crate) fn mentions(code: &str, path: &str) -> Vec<usize> {
     found
 }
 
+/// What lets a value change behind a shared reference, without `unsafe`. A name ending in `*` stands for all that begin
+/// so.
+const CHANGING: [&str; 6] = ["Atomic*", "Cell", "LazyCell", "Mutex", "RefCell", "RwLock"];
+
+/// Where `code` declares a `static` whose type lets it change.
+pub(crate) fn changing_statics(code: &str) -> Vec<usize> {
+    let changes = |name: &str| {
+        CHANGING.iter().any(|kind| match kind.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => name == *kind,
+        })
+    };
+    let declares = |at: &usize| {
+        // Not a lifetime.
+        let item = code[..*at].ends_with(|before: char| before != '\'') || *at == 0;
+        let declared = code[*at..].split(['=', ';']).next().unwrap_or_default();
+        item && declared.split(|character| !is_name(character)).any(changes)
+    };
+    occurrences(code, "static").filter(declares).collect()
+}
+
 /// The line of a byte, from 1.
 pub(crate) fn line(code: &str, at: usize) -> usize {
     code.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1
