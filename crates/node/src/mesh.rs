@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use meshwork_base::{Deadline, Machine, Random, Timestamp, step};
+use meshwork_base::{Deadline, Machine, Timestamp, step};
 use meshwork_consensus::Consensus;
 use meshwork_crdt_state::Documents;
 use meshwork_discovery::Discovery;
@@ -12,6 +12,7 @@ use meshwork_transport::Transport;
 
 use crate::{
     Effect, Input,
+    courier::{Courier, InOrder, Letter, Part},
     route::{self, Routed},
 };
 
@@ -31,40 +32,25 @@ pub struct Machines {
     pub consensus: Option<Consensus>,
 }
 
-/// One machine's name, for ordering what waits between two of them.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Part {
-    Host,
-    OpLog,
-    Documents,
-    Transport,
-    Presence,
-    Discovery,
-    Consensus,
-}
-
 /// A whole node as one machine, by the routes of [`route`].
 ///
-/// Messages between two machines keep their order. Those of different pairs come in the order in which they were sent,
-/// or, with a [`shuffle`](Self::with_shuffle), in a seeded one: as actors do by chance.
+/// Messages between the machines come in the order in which they were sent, unless another [`Courier`] carries them.
 pub struct Mesh {
     machines: Machines,
-    waiting: VecDeque<(Part, Part, Routed)>,
+    courier: Box<dyn Courier>,
     effects: VecDeque<Effect>,
-    shuffle: Option<Random>,
 }
 
 impl Mesh {
     /// A node of these machines.
     pub fn new(machines: Machines) -> Self {
-        Self { machines, waiting: VecDeque::new(), effects: VecDeque::new(), shuffle: None }
+        Self { machines, courier: Box::new(InOrder::default()), effects: VecDeque::new() }
     }
 
-    /// Interleaves the messages of different pairs of machines by chance.
+    /// Lets somebody else carry the messages between the machines.
     #[must_use]
-    pub fn with_shuffle(mut self, random: Random) -> Self {
-        self.shuffle = Some(random);
-        self
+    pub fn with_courier(self, courier: impl Courier + 'static) -> Self {
+        Self { courier: Box::new(courier), ..self }
     }
 
     /// The machines, to ask them questions.
@@ -74,26 +60,15 @@ impl Mesh {
 
     /// Delivers what waits between the machines until nothing does.
     fn settle(&mut self, now: Timestamp) {
-        while let Some((_, to, message)) = self.next() {
-            self.deliver(now, to, message);
+        while let Some(letter) = self.courier.next() {
+            self.deliver(now, letter.message);
         }
     }
 
-    fn next(&mut self) -> Option<(Part, Part, Routed)> {
-        let Some(random) = &mut self.shuffle else { return self.waiting.pop_front() };
-        let mut heads: Vec<(usize, (Part, Part))> = Vec::new();
-        for (index, (from, to, _)) in self.waiting.iter().enumerate() {
-            if !heads.iter().any(|(_, pair)| *pair == (*from, *to)) {
-                heads.push((index, (*from, *to)));
-            }
-        }
-        let chosen = random.below(heads.len() as u64) as usize;
-        self.waiting.remove(heads.get(chosen)?.0)
-    }
-
-    fn deliver(&mut self, now: Timestamp, part: Part, message: Routed) {
-        let Self { machines, waiting, .. } = self;
-        let mut to = |routed| waiting.push_back((part, destination(&routed), routed));
+    fn deliver(&mut self, now: Timestamp, message: Routed) {
+        let Self { machines, courier, .. } = self;
+        let from = message.destination();
+        let mut to = |message| courier.post(Letter { from, message });
         match message {
             Routed::OpLog(input) => {
                 step(&mut machines.op_log, now, Some(input), |effect| route::from_op_log(effect, &mut to));
@@ -129,8 +104,8 @@ impl Mesh {
 
     /// Wakes every machine that is due (all of them, before the first input: they may hold effects of their opening).
     fn wake(&mut self, now: Timestamp) {
-        let Self { machines, waiting, .. } = self;
-        let mut to = |part, routed| waiting.push_back((part, destination(&routed), routed));
+        let Self { machines, courier, .. } = self;
+        let mut to = |from, message| courier.post(Letter { from, message });
         step(&mut machines.op_log, now, None, |e| route::from_op_log(e, |r| to(Part::OpLog, r)));
         step(&mut machines.documents, now, None, |e| route::from_documents(e, |r| to(Part::Documents, r)));
         step(&mut machines.transport, now, None, |e| route::from_transport(e, |r| to(Part::Transport, r)));
@@ -146,26 +121,13 @@ impl Mesh {
     }
 }
 
-/// Where a message goes.
-fn destination(message: &Routed) -> Part {
-    match message {
-        Routed::OpLog(_) => Part::OpLog,
-        Routed::Documents(_) => Part::Documents,
-        Routed::Presence(_) => Part::Presence,
-        Routed::Discovery(_) => Part::Discovery,
-        Routed::Transport(_) => Part::Transport,
-        Routed::Consensus(_) => Part::Consensus,
-        Routed::Host(_) => Part::Host,
-    }
-}
-
 impl Machine for Mesh {
     type Input = Input;
     type Effect = Effect;
 
     fn handle(&mut self, now: Timestamp, input: Input) {
-        let waiting = &mut self.waiting;
-        route::from_host(input, |routed| waiting.push_back((Part::Host, destination(&routed), routed)));
+        let courier = &mut self.courier;
+        route::from_host(input, |message| courier.post(Letter { from: Part::Host, message }));
         self.settle(now);
     }
 

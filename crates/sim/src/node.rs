@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use meshwork::{
-    Deadline, Input, Machines, Mesh, Monotonic, NodeId, Random, Row, Seed, SessionId, SpaceId, SpaceSecret,
-    Timestamp, Version,
+    Deadline, Input, Machines, Mesh, Monotonic, NodeId, Row, Seed, SessionId, SpaceId, SpaceSecret,
+    Timestamp, Version, courier::Shuffled,
 };
 use meshwork_consensus::{self as consensus, Consensus};
 use meshwork_crdt_state::Documents;
@@ -129,8 +129,8 @@ impl Node {
         let machines = self.machines(now, &seed, rows)?;
         self.sessions.push(machines.transport.session());
         let found = machines.op_log.version().clone();
-        let shuffle: Random = seed.fork("shuffle").random();
-        self.mesh = Some(Mesh::new(machines).with_shuffle(shuffle));
+        let courier = Shuffled::new(seed.fork("shuffle").random());
+        self.mesh = Some(Mesh::new(machines).with_courier(courier));
         Ok(found)
     }
 

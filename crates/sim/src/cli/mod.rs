@@ -1,5 +1,5 @@
 //! What people type.
 
-pub mod run;
-pub mod setting;
-pub mod swarm;
+pub(crate) mod run;
+pub(crate) mod setting;
+pub(crate) mod swarm;

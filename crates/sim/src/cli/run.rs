@@ -10,7 +10,7 @@ use super::setting::{Setting, replay};
 
 /// Arguments of `run`.
 #[derive(Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     setting: Setting,
     /// Write down what the run consists of
@@ -19,7 +19,7 @@ pub struct Arguments {
 }
 
 /// Runs it.
-pub fn run(Arguments { setting, write_plan }: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(Arguments { setting, write_plan }: &Arguments) -> Result<ExitCode> {
     let plan = setting.plan()?;
     if let Some(file) = write_plan {
         let text = serde_json::to_string_pretty(&plan)?;

@@ -8,24 +8,24 @@ use meshwork_sim::{Plan, Scenario};
 
 /// A scenario and a seed, or a plan written down.
 #[derive(Args, Clone)]
-pub struct Setting {
+pub(crate) struct Setting {
     /// The scenario: a name (calm, lossy, partitions, browsers, hostile, absence, hundred, chaos) or a TOML file
     #[arg(long, default_value = "chaos", value_name = "NAME|FILE")]
-    pub scenario: String,
+    pub(crate) scenario: String,
     /// Everything that happens is drawn from it
     #[arg(long, required_unless_present = "plan")]
-    pub seed: Option<u64>,
+    pub(crate) seed: Option<u64>,
     /// How many nodes, if not as many as the scenario says
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=200))]
-    pub nodes: Option<u16>,
+    pub(crate) nodes: Option<u16>,
     /// A plan instead, as `minimise` and `run --write-plan` write it
     #[arg(long, value_name = "FILE.json", conflicts_with_all = ["seed", "scenario", "nodes"])]
-    pub plan: Option<PathBuf>,
+    pub(crate) plan: Option<PathBuf>,
 }
 
 impl Setting {
     /// The plan that is meant.
-    pub fn plan(&self) -> Result<Plan> {
+    pub(crate) fn plan(&self) -> Result<Plan> {
         if let Some(file) = &self.plan {
             let text = std::fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
             let plan: Plan = serde_json::from_str(&text).with_context(|| format!("{}", file.display()))?;
@@ -37,7 +37,7 @@ impl Setting {
     }
 
     /// The arguments that name the same run.
-    pub fn arguments(&self) -> String {
+    pub(crate) fn arguments(&self) -> String {
         match (&self.plan, self.seed) {
             (Some(file), _) => format!("--plan {}", file.display()),
             (None, seed) => arguments(&self.scenario, self.nodes, seed.unwrap_or_default()),
@@ -46,7 +46,7 @@ impl Setting {
 }
 
 /// The scenario of that name or file, with another number of nodes if one is given.
-pub fn scenario(name: &str, nodes: Option<u16>) -> Result<Scenario> {
+pub(crate) fn scenario(name: &str, nodes: Option<u16>) -> Result<Scenario> {
     let mut scenario = Scenario::load(name)?;
     if let Some(nodes) = nodes {
         scenario.nodes = [nodes.into(); 2];
@@ -55,12 +55,12 @@ pub fn scenario(name: &str, nodes: Option<u16>) -> Result<Scenario> {
 }
 
 /// The arguments that name one seed of a scenario.
-pub fn arguments(scenario: &str, nodes: Option<u16>, seed: u64) -> String {
+pub(crate) fn arguments(scenario: &str, nodes: Option<u16>, seed: u64) -> String {
     let nodes = nodes.map(|nodes| format!(" --nodes {nodes}")).unwrap_or_default();
     format!("--scenario {scenario}{nodes} --seed {seed}")
 }
 
 /// What to type to see it again.
-pub fn replay(arguments: &str) -> String {
+pub(crate) fn replay(arguments: &str) -> String {
     format!("cargo run --release -p meshwork-sim -- run {arguments}")
 }

@@ -19,7 +19,7 @@ use super::setting::{arguments, replay, scenario};
 
 /// Arguments of `swarm`.
 #[derive(Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The scenario: a name or a TOML file
     #[arg(long, default_value = "chaos", value_name = "NAME|FILE")]
     scenario: String,
@@ -94,7 +94,7 @@ impl Total {
 }
 
 /// Runs them.
-pub fn run(asked: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(asked: &Arguments) -> Result<ExitCode> {
     let scenario = scenario(&asked.scenario, asked.nodes)?;
     let begun = Instant::now();
     let mut total = all(&scenario, asked);

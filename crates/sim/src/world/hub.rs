@@ -93,7 +93,7 @@ impl World {
             HubAction::Open { .. } => self.hub_open(node, life),
             HubAction::Send(message) => {
                 if let (Some(connection), Ok(message)) = (self.hubs.of_node(node, life), message.to_json()) {
-                    self.to_hub(connection, meshwork_hub::Input::Received { connection, message });
+                    self.send_up(connection, meshwork_hub::Input::Received { connection, message });
                 }
             }
             HubAction::Close => {
@@ -107,7 +107,7 @@ impl World {
     fn hub_open(&mut self, node: usize, life: u64) {
         if self.hubs.machine.is_none() || self.hubs.cuts[node] > 0 {
             let event = HubEvent::Closed { reason: "connection refused".into() };
-            let input = Input::Hub { hub: HubId(0), event };
+            let input = Box::new(Input::Hub { hub: HubId(0), event });
             return self.schedule(REFUSED, Event::Tell { node, life, input });
         }
         self.hubs.next_connection += 1;
@@ -116,14 +116,14 @@ impl World {
         self.hubs.connections.insert(connection, open);
         let [.., high, low] = (node as u32).to_be_bytes();
         let address = IpAddr::V4(Ipv4Addr::new(10, 0, high, low));
-        self.to_hub(connection, meshwork_hub::Input::Connected { connection, address });
-        self.to_node(connection, HubEvent::Opened);
+        self.send_up(connection, meshwork_hub::Input::Connected { connection, address });
+        self.send_down(connection, HubEvent::Opened);
     }
 
     /// A node's side of a connection is gone.
     fn hub_hung_up(&mut self, connection: ConnectionId) {
         self.hubs.connections.remove(&connection);
-        let input = meshwork_hub::Input::Disconnected { connection };
+        let input = Box::new(meshwork_hub::Input::Disconnected { connection });
         self.schedule(self.hubs.delay(), Event::HubTold { life: self.hubs.life, input });
     }
 
@@ -135,7 +135,7 @@ impl World {
         }
     }
 
-    fn to_hub(&mut self, connection: ConnectionId, input: meshwork_hub::Input) {
+    fn send_up(&mut self, connection: ConnectionId, input: meshwork_hub::Input) {
         let at = self.now + self.hubs.delay();
         if let Some(open) = self.hubs.connections.get_mut(&connection) {
             let at = open.up.send(input, at);
@@ -143,7 +143,7 @@ impl World {
         }
     }
 
-    fn to_node(&mut self, connection: ConnectionId, event: HubEvent) {
+    fn send_down(&mut self, connection: ConnectionId, event: HubEvent) {
         let at = self.now + self.hubs.delay();
         if let Some(open) = self.hubs.connections.get_mut(&connection) {
             let at = open.down.send(event, at);
@@ -187,7 +187,7 @@ impl World {
             match effect {
                 meshwork_hub::Effect::Send { connection, message } => self.hub_says(connection, message),
                 meshwork_hub::Effect::Close { connection, reason } => {
-                    self.to_node(connection, HubEvent::Closed { reason });
+                    self.send_down(connection, HubEvent::Closed { reason });
                 }
             }
         }
@@ -208,9 +208,9 @@ impl World {
             return;
         }
         if is_signal && self.network.duplicates(node, node) {
-            self.to_node(connection, HubEvent::Received(message.clone()));
+            self.send_down(connection, HubEvent::Received(message.clone()));
         }
-        self.to_node(connection, HubEvent::Received(message));
+        self.send_down(connection, HubEvent::Received(message));
     }
 
     pub(super) fn hub_dies(&mut self) {
@@ -219,7 +219,7 @@ impl World {
             self.hubs.life += 1;
             let open: Vec<_> = self.hubs.connections.keys().copied().collect();
             for connection in open {
-                self.to_node(connection, HubEvent::Closed { reason: "connection reset".into() });
+                self.send_down(connection, HubEvent::Closed { reason: "connection reset".into() });
             }
         }
     }

@@ -63,13 +63,13 @@ impl World {
             let delay = self.network.delay(end.node, other.node);
             let at = self.network.last_arrival(other).max(self.now + delay);
             let event = ConnectionEvent::Closed { reason: "closed by the other side".into() };
-            let input = Input::Connection { link: other.link, event };
+            let input = Box::new(Input::Connection { link: other.link, event });
             self.schedule_at(at, Event::Tell { node: other.node, life: other.life, input });
         }
     }
 
     fn connection_event(&mut self, delay: Duration, end: End, event: ConnectionEvent) {
-        let input = Input::Connection { link: end.link, event };
+        let input = Box::new(Input::Connection { link: end.link, event });
         self.schedule(delay, Event::Tell { node: end.node, life: end.life, input });
     }
 

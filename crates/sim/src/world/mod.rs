@@ -37,7 +37,7 @@ enum Event {
     /// A node wants to be woken.
     Wake { node: usize, life: u64 },
     /// A node is told something.
-    Tell { node: usize, life: u64, input: Input },
+    Tell { node: usize, life: u64, input: Box<Input> },
     /// The oldest frame of a lane arrives.
     Frame { to: End, channel: Channel },
     /// A frame has left the sender's hands.
@@ -47,7 +47,7 @@ enum Event {
     /// The oldest message of a connection to the hub arrives.
     Hub { connection: ConnectionId, towards: Towards },
     /// The hub is told something.
-    HubTold { life: u64, input: meshwork_hub::Input },
+    HubTold { life: u64, input: Box<meshwork_hub::Input> },
     /// The hub wants to be woken.
     HubWake { life: u64 },
     /// A node starts for the first time.
@@ -245,12 +245,12 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Wake { node, life } => self.wake(node, life),
-            Event::Tell { node, life, input } => self.tell(node, life, input),
+            Event::Tell { node, life, input } => self.tell(node, life, *input),
             Event::Frame { to, channel } => self.frame_arrives(to, channel),
             Event::Sent { from, channel, bytes } => self.frame_sent(from, channel, bytes),
             Event::Sync { node, life } => self.sync(node, life),
             Event::Hub { connection, towards } => self.hub_arrival(connection, towards),
-            Event::HubTold { life, input } => self.hub_told(life, Some(input)),
+            Event::HubTold { life, input } => self.hub_told(life, Some(*input)),
             Event::HubWake { life } => self.hub_told(life, None),
             Event::Start { node } => self.start(node),
             Event::Edit(index) => self.edit(index),
