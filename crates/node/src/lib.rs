@@ -25,6 +25,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod courier;
 mod effect;
 mod event;
 mod input;

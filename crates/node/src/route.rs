@@ -24,7 +24,7 @@ use meshwork_transport as transport;
 use meshwork_wire::{Channel, Protocol};
 use serde::Serialize;
 
-use crate::{Command, Effect, Event, HubAction, HubEvent, Input};
+use crate::{Command, Effect, Event, HubAction, HubEvent, Input, courier::Part};
 
 /// An input for one machine, or an effect for the host.
 #[derive(Debug)]
@@ -43,6 +43,21 @@ pub enum Routed {
     Consensus(consensus::Input),
     /// For the host.
     Host(Effect),
+}
+
+impl Routed {
+    /// For whom it is.
+    pub fn destination(&self) -> Part {
+        match self {
+            Self::OpLog(_) => Part::OpLog,
+            Self::Documents(_) => Part::Documents,
+            Self::Presence(_) => Part::Presence,
+            Self::Discovery(_) => Part::Discovery,
+            Self::Transport(_) => Part::Transport,
+            Self::Consensus(_) => Part::Consensus,
+            Self::Host(_) => Part::Host,
+        }
+    }
 }
 
 use Routed::{Consensus, Discovery, Documents, Host, OpLog, Presence, Transport};
