@@ -73,6 +73,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
             "meshwork-shell",
             "meshwork-storage",
             "meshwork-transport",
+            "meshwork-wire",
         ],
     ),
     // It drives the program from outside.
