@@ -18,8 +18,8 @@ use crate::{
 pub(crate) struct Report {
     pub(crate) seed: u64,
     pub(crate) seconds: f64,
-    /// From the end of the last fault until all agreed.
-    pub(crate) settled_seconds: Option<f64>,
+    /// None: the nodes never agreed.
+    pub(crate) settled: Option<Settled>,
     pub(crate) memory_bound_mib: u64,
     pub(crate) faults: BTreeMap<Kind, Injected>,
     pub(crate) members: Vec<Row>,
@@ -27,6 +27,15 @@ pub(crate) struct Report {
     pub(crate) promises: Verdict,
     /// Empty when all holds.
     pub(crate) complaints: Vec<String>,
+}
+
+/// How the nodes came to agree.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Settled {
+    /// From the end of the last fault until all agreed.
+    pub(crate) seconds: f64,
+    /// What took longest.
+    pub(crate) last: Option<String>,
 }
 
 /// One process, through all its lives.
@@ -111,7 +120,10 @@ impl Report {
         let Verdict { acknowledged, missing_acknowledged, confirmed, missing_confirmed, excused, .. } =
             &self.promises;
         let Packets { forwarded, cut, lost, delayed, overflowed } = self.packets;
-        let settled = self.settled_seconds.map_or("never".to_owned(), |seconds| format!("{seconds:.1} s"));
+        let settled = self.settled.as_ref().map_or("never".to_owned(), |settled| {
+            let last = settled.last.as_ref().map_or(String::new(), |last| format!("; last: {last}"));
+            format!("{:.1} s{last}", settled.seconds)
+        });
         let rows = [
             ("edits acknowledged as stored", acknowledged.to_string(), missing_acknowledged.to_string()),
             ("operations confirmed", confirmed.to_string(), missing_confirmed.to_string()),

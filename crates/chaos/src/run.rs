@@ -131,7 +131,7 @@ async fn mesh(arguments: &Arguments, directory: &Path, disk: &Path) -> Result<Re
     Ok(Report {
         seed: number,
         seconds: begun.elapsed().as_secs_f64(),
-        settled_seconds: settled.map(|settled| settled.as_secs_f64()),
+        settled,
         memory_bound_mib: arguments.memory_mib,
         faults: notes.faults.clone(),
         members: nodes,

@@ -10,7 +10,7 @@ use crate::{
     api::Status,
     ledger::{Held, Verdict},
     plan::HUB,
-    report::Row,
+    report::{Row, Settled},
 };
 
 /// How long the nodes may take to agree once nothing is wrong any more.
@@ -22,18 +22,22 @@ const PANICS: [&str; 2] = ["panicked at", "rebuilding the node from storage"];
 impl Run {
     /// Waits until every node is linked with every other and the hub, and all hold and have confirmed the same. `None`,
     /// and a complaint, when they do not get there.
-    pub(super) async fn settle(&self, begun: Instant) -> Option<Duration> {
+    pub(super) async fn settle(&self, begun: Instant) -> Option<Settled> {
+        let mut last = None;
         loop {
             let amiss = match self.statuses().await {
                 Ok(statuses) => amiss(&statuses),
-                Err(error) => Some(format!("{error:#}")),
+                Err(error) => Some((format!("{error:#}"), String::new())),
             };
-            let Some(amiss) = amiss else { return Some(begun.elapsed()) };
+            let Some((amiss, details)) = amiss else {
+                return Some(Settled { seconds: begun.elapsed().as_secs_f64(), last });
+            };
             if begun.elapsed() > SETTLE_WITHIN {
                 let seconds = SETTLE_WITHIN.as_secs();
-                self.record.complain(format!("{seconds} s after the last fault: {amiss}"));
+                self.record.complain(format!("{seconds} s after the last fault: {amiss}{details}"));
                 return None;
             }
+            last = Some(amiss);
             sleep(POLL_EVERY).await;
         }
     }
@@ -104,8 +108,8 @@ impl Run {
     }
 }
 
-/// Why the nodes have not settled.
-fn amiss(statuses: &[(String, Status)]) -> Option<String> {
+/// Why the nodes have not settled, in short and in full.
+fn amiss(statuses: &[(String, Status)]) -> Option<(String, String)> {
     let (_, first) = statuses.first()?;
     statuses.iter().find_map(|(name, status)| {
         let said = if status.vector_clock != first.vector_clock {
@@ -123,6 +127,6 @@ fn amiss(statuses: &[(String, Status)]) -> Option<String> {
         } else {
             return None;
         };
-        Some(format!("{name} {said}: {status:?}"))
+        Some((format!("{name} {said}"), format!(": {status:?}")))
     })
 }

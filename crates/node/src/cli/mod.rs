@@ -69,8 +69,9 @@ impl Command {
 
 /// Logs to standard error: `RUST_LOG` says what, by default what a service does and what goes wrong elsewhere.
 pub(crate) fn start_logging(service: bool) {
-    // The WebRTC stack warns of what is normal while a connection is made.
-    let default = if service { "error,meshwork=info" } else { "error" };
+    // The WebRTC stack warns of what is normal while a connection is made, and calls it an error when a candidate of
+    // another machine cannot be reached from the loopback. What goes wrong with a link is an event of ours.
+    let default = if service { "error,webrtc=off,meshwork=info" } else { "error,webrtc=off" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
