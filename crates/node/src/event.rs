@@ -1,7 +1,7 @@
 //! What an application can listen to.
 
-use meshwork_base::{DocumentId, Dot, NodeId, ReplicaId, SessionId, SpaceId};
-use meshwork_presence::Member;
+use meshwork_base::{Bytes, DocumentId, Dot, NodeId, ReplicaId, SessionId, SpaceId};
+use meshwork_presence::{Member, PresenceError};
 use meshwork_transport::{Peer, Stage};
 
 /// Something that happened to the node.
@@ -25,6 +25,29 @@ pub enum Event {
         member: Member,
         /// By a goodbye, or after silence.
         gracefully: bool,
+    },
+    /// Another member shows a value, or another one than before.
+    EphemeralSet {
+        /// Who.
+        session: SessionId,
+        /// Its key.
+        key: String,
+        /// It; JSON, if it was set as such.
+        value: Bytes,
+    },
+    /// Another member shows a value no longer: cleared, out of time, or gone with the member.
+    EphemeralGone {
+        /// Who.
+        session: SessionId,
+        /// Its key.
+        key: String,
+    },
+    /// A value of our own breaks a bound, and is not shown.
+    EphemeralRefused {
+        /// Its key.
+        key: String,
+        /// Which bound.
+        error: PresenceError,
     },
     /// A link is up.
     LinkUp {

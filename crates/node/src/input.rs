@@ -1,6 +1,6 @@
 //! What a whole node can be told.
 
-use meshwork_base::{DocumentId, WriteId};
+use meshwork_base::{Bytes, DocumentId, WriteId};
 use meshwork_crdt_state::{Edit, RequestId};
 use meshwork_discovery::{HubId, ServerMessage};
 use meshwork_transport::{ConnectionEvent, LinkId};
@@ -60,6 +60,21 @@ pub enum Command {
     SetStatus(String),
     /// This process cannot keep its heartbeat for now, or can again.
     SetAway(bool),
+    /// Show the others a value for a while, in place of the one under the same key. It is not stored. One that breaks a
+    /// bound is answered by [`Event::EphemeralRefused`](crate::Event::EphemeralRefused).
+    SetEphemeral {
+        /// Its key.
+        key: String,
+        /// It.
+        value: Bytes,
+        /// How long it lives, in milliseconds.
+        ttl_ms: u64,
+    },
+    /// Show a value no longer.
+    ClearEphemeral {
+        /// Its key.
+        key: String,
+    },
     /// Store everything, say goodbye, stop.
     Close,
 }

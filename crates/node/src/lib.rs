@@ -50,7 +50,7 @@ pub use meshwork_crdt_state::{
 };
 pub use meshwork_identity::{Invitation, RoomCode, SpaceSecret};
 pub use meshwork_op_log::{Incarnation, OpLog, Operation};
-pub use meshwork_presence::Member;
+pub use meshwork_presence::{Member, PresenceError};
 pub use meshwork_transport::Peer;
 pub use meshwork_wire::OPERATION_BYTES_MAX;
 

@@ -75,6 +75,10 @@ pub fn from_host(input: Input, mut to: impl FnMut(Routed)) {
         Input::Command(Command::Sync) => to(OpLog(op_log::Input::Sync)),
         Input::Command(Command::SetStatus(status)) => to(Presence(presence::Input::SetStatus(status))),
         Input::Command(Command::SetAway(away)) => to(Presence(presence::Input::SetAway(away))),
+        Input::Command(Command::SetEphemeral { key, value, ttl_ms }) => {
+            to(Presence(presence::Input::SetValue { key, value, ttl_ms }));
+        }
+        Input::Command(Command::ClearEphemeral { key }) => to(Presence(presence::Input::ClearValue { key })),
         Input::Command(Command::Close) => to(OpLog(op_log::Input::Close)),
         Input::Connection { link, event } => to(Transport(transport::Input::Connection { link, event })),
         Input::Hub { hub, event } => to(Discovery(match event {
@@ -143,12 +147,18 @@ pub fn from_presence(effect: presence::Effect, mut to: impl FnMut(Routed)) {
         presence::Effect::Send { to: peer, message } => {
             send(peer, Channel::Control, Protocol::Presence, &message, to);
         }
+        presence::Effect::Show { to: peer, datagram } => {
+            send(peer, Channel::Lossy, Protocol::Ephemeral, &datagram, to);
+        }
         presence::Effect::Misbehaved { peer, reason } => to(misbehaved(peer, reason)),
         presence::Effect::Event(event) => to(Host(Effect::Event(match event {
             presence::Event::Joined(member) => Event::PeerJoined { member, again: false },
             presence::Event::Returned(member) => Event::PeerJoined { member, again: true },
             presence::Event::Changed(member) => Event::PeerChanged { member },
             presence::Event::Left { member, gracefully } => Event::PeerLeft { member, gracefully },
+            presence::Event::ValueSet { session, key, value } => Event::EphemeralSet { session, key, value },
+            presence::Event::ValueGone { session, key } => Event::EphemeralGone { session, key },
+            presence::Event::ValueRefused { key, error } => Event::EphemeralRefused { key, error },
         }))),
     }
 }
@@ -234,6 +244,9 @@ fn deliver(from: SessionId, protocol: Protocol, payload: &Bytes, mut to: impl Fn
         }
         Protocol::Presence => meshwork_wire::decode(payload)
             .map(|message| Presence(presence::Input::Received { from, message })),
+        Protocol::Ephemeral => {
+            meshwork_wire::decode(payload).map(|datagram| Presence(presence::Input::Seen { from, datagram }))
+        }
         Protocol::Consensus => meshwork_wire::decode(payload)
             .map(|message| Consensus(consensus::Input::Received { from, message })),
         Protocol::Link => Ok(misbehaved(from, "a link message outside its handshake".into())),
@@ -242,7 +255,7 @@ fn deliver(from: SessionId, protocol: Protocol, payload: &Bytes, mut to: impl Fn
 }
 
 /// Encodes a message for a peer. Machines keep their messages within the limits, so a refusal is a bug of ours; it is
-/// told, and anti-entropy makes up for the message.
+/// told, and anti-entropy, or the next refresh, makes up for the message.
 fn send(
     peer: SessionId,
     channel: Channel,

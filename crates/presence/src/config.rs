@@ -3,6 +3,8 @@
 use meshwork_base::ConfigError;
 use serde::{Deserialize, Serialize};
 
+use crate::{SESSION_VALUES_BYTES_MAX, VALUE_BYTES_MAX, VALUE_TTL_MS_MAX, VALUES_MAX};
+
 /// Settings of presence.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -19,6 +21,26 @@ pub struct Config {
     /// The most other members; as many who are gone are remembered. At the bound rumours of further ones are left
     /// out, and a linked one takes the place of the unlinked one heard longest ago.
     pub members_max: usize,
+    /// Ephemeral values that this session shows at a time.
+    pub values_max: usize,
+    /// The longest of them, in bytes.
+    pub value_bytes_max: usize,
+    /// Keys and values of this session together, in bytes.
+    pub own_values_bytes_max: usize,
+    /// The shortest time to live of a value.
+    pub value_ttl_ms_min: u64,
+    /// The longest time to live of a value.
+    pub value_ttl_ms_max: u64,
+    /// At most one batch of datagrams with values leaves in this time; what is set meanwhile replaces what waits.
+    pub values_send_ms: u64,
+    /// Datagrams in a batch, for each linked peer.
+    pub values_batch_max: usize,
+    /// How often everything that lives is shown again, for those who missed it.
+    pub values_refresh_ms: u64,
+    /// Values of all others that are kept, in bytes. At the bound further ones are left out until there is room.
+    pub seen_values_bytes_max: usize,
+    /// Datagrams of one peer that are read in a second; further ones count as lost.
+    pub values_received_max: usize,
 }
 
 impl Default for Config {
@@ -29,6 +51,16 @@ impl Default for Config {
             away_stale_ms: 600_000,
             gone_ms: 900_000,
             members_max: 1_024,
+            values_max: VALUES_MAX,
+            value_bytes_max: VALUE_BYTES_MAX,
+            own_values_bytes_max: SESSION_VALUES_BYTES_MAX,
+            value_ttl_ms_min: 500,
+            value_ttl_ms_max: 600_000,
+            values_send_ms: 50,
+            values_batch_max: 4,
+            values_refresh_ms: 2_000,
+            seen_values_bytes_max: 4 * 1024 * 1024,
+            values_received_max: 200,
         }
     }
 }
@@ -41,7 +73,18 @@ impl Config {
         ConfigError::check("stale_ms", self.stale_ms, self.heartbeat_ms + 1..=DAY_MS)?;
         ConfigError::check("away_stale_ms", self.away_stale_ms, self.stale_ms..=7 * DAY_MS)?;
         ConfigError::check("gone_ms", self.gone_ms, self.away_stale_ms..=30 * DAY_MS)?;
-        ConfigError::check("members_max", self.members_max, 1..=65_536)
+        ConfigError::check("members_max", self.members_max, 1..=65_536)?;
+        ConfigError::check("values_max", self.values_max, 1..=VALUES_MAX)?;
+        ConfigError::check("value_bytes_max", self.value_bytes_max, 1..=VALUE_BYTES_MAX)?;
+        let own_values_bytes = 1..=SESSION_VALUES_BYTES_MAX;
+        ConfigError::check("own_values_bytes_max", self.own_values_bytes_max, own_values_bytes)?;
+        ConfigError::check("value_ttl_ms_max", self.value_ttl_ms_max, 100..=VALUE_TTL_MS_MAX)?;
+        ConfigError::check("value_ttl_ms_min", self.value_ttl_ms_min, 100..=self.value_ttl_ms_max)?;
+        ConfigError::check("values_send_ms", self.values_send_ms, 10..=10_000)?;
+        ConfigError::check("values_batch_max", self.values_batch_max, 1..=16)?;
+        ConfigError::check("values_refresh_ms", self.values_refresh_ms, 100..=60_000)?;
+        ConfigError::check("seen_values_bytes_max", self.seen_values_bytes_max, 16_384..=1 << 30)?;
+        ConfigError::check("values_received_max", self.values_received_max, 1..=10_000)
     }
 }
 
@@ -59,6 +102,11 @@ mod tests {
             (Config { away_stale_ms: 14_999, ..Config::default() }, "away_stale_ms"),
             (Config { gone_ms: 599_999, ..Config::default() }, "gone_ms"),
             (Config { members_max: 0, ..Config::default() }, "members_max"),
+            (Config { values_max: 33, ..Config::default() }, "values_max"),
+            (Config { value_bytes_max: 769, ..Config::default() }, "value_bytes_max"),
+            (Config { value_ttl_ms_max: 3_600_001, ..Config::default() }, "value_ttl_ms_max"),
+            (Config { value_ttl_ms_max: 499, ..Config::default() }, "value_ttl_ms_min"),
+            (Config { values_send_ms: 9, ..Config::default() }, "values_send_ms"),
         ];
         for (config, name) in table {
             assert_eq!(config.validate().unwrap_err().name, name);

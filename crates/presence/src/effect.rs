@@ -1,8 +1,8 @@
 //! What presence asks for.
 
-use meshwork_base::SessionId;
+use meshwork_base::{Bytes, SessionId};
 
-use crate::{Member, Message};
+use crate::{Datagram, Member, Message, PresenceError};
 
 /// One effect.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,6 +13,13 @@ pub enum Effect {
         to: SessionId,
         /// What.
         message: Message,
+    },
+    /// Send a datagram to a linked peer, on the lossy channel.
+    Show {
+        /// To whom.
+        to: SessionId,
+        /// What.
+        datagram: Datagram,
     },
     /// A peer sent what no correct peer sends.
     Misbehaved {
@@ -25,7 +32,7 @@ pub enum Effect {
     Event(Event),
 }
 
-/// What happened to the membership.
+/// What happened to the membership, and to what members show.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// Somebody new.
@@ -40,5 +47,28 @@ pub enum Event {
         member: Member,
         /// By a goodbye, or after silence.
         gracefully: bool,
+    },
+    /// Another member shows a value, or another one than before. (That it will live longer is no event.)
+    ValueSet {
+        /// Who.
+        session: SessionId,
+        /// Its key.
+        key: String,
+        /// It.
+        value: Bytes,
+    },
+    /// Another member shows a value no longer: cleared, out of time, or gone with the member.
+    ValueGone {
+        /// Who.
+        session: SessionId,
+        /// Its key.
+        key: String,
+    },
+    /// A value of our own that is not shown, since it breaks a bound. The one before it still is.
+    ValueRefused {
+        /// Its key.
+        key: String,
+        /// Which bound.
+        error: PresenceError,
     },
 }

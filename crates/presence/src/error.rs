@@ -29,6 +29,46 @@ pub enum PresenceError {
     /// Too many rumours in one message.
     #[error("a message takes at most {RUMOURS_MAX} rumours, this one has {0}")]
     Rumours(usize),
+    /// A value without a key.
+    #[error("a value needs a key")]
+    NoKey,
+    /// Too many values.
+    #[error(
+        "a session shows at most {limit} values, this would be {count}: clear some, or put several into one"
+    )]
+    Values {
+        /// How many.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Too much in all values together.
+    #[error("the values of a session take at most {limit} bytes, these would take {size}: clear some")]
+    SessionBytes {
+        /// All keys and values.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Too short or too long a life.
+    #[error("a value lives {least} to {most} ms, not {ttl_ms}")]
+    Ttl {
+        /// The time to live.
+        ttl_ms: u64,
+        /// The shortest.
+        least: u64,
+        /// The longest.
+        most: u64,
+    },
+    /// Counters of values that do not descend, or a value that has none.
+    #[error("the counters of its values make no sense")]
+    Counters,
+    /// Two different sets of values under one number.
+    #[error("its values in version {0} are not what they were in the same version")]
+    TwoVersions(u64),
+    /// Two living values under one key.
+    #[error("two of its values have the key `{0}`")]
+    TwoValues(String),
     /// A heartbeat in somebody else's name.
     #[error("a heartbeat in the name of session {0}, which is not the sender")]
     Impersonation(SessionId),

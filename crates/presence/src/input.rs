@@ -1,8 +1,8 @@
 //! What presence can be told.
 
-use meshwork_base::{NodeId, SessionId};
+use meshwork_base::{Bytes, NodeId, SessionId};
 
-use crate::Message;
+use crate::{Datagram, Message};
 
 /// One input.
 #[derive(Clone, Debug)]
@@ -32,6 +32,27 @@ pub enum Input {
     SetStatus(String),
     /// This process cannot keep its heartbeat for now (a background tab), or can again.
     SetAway(bool),
+    /// Show the others a value for a while, in place of the one under the same key.
+    SetValue {
+        /// Its key.
+        key: String,
+        /// It.
+        value: Bytes,
+        /// How long it lives, in milliseconds.
+        ttl_ms: u64,
+    },
+    /// Show a value no longer.
+    ClearValue {
+        /// Its key.
+        key: String,
+    },
+    /// What a linked peer shows.
+    Seen {
+        /// Who sent it.
+        from: SessionId,
+        /// What it says.
+        datagram: Datagram,
+    },
     /// Say goodbye to everybody.
     Leave,
 }

@@ -1,4 +1,4 @@
-//! Who is here: heartbeats, failure detection, capabilities.
+//! Who is here and what they show: heartbeats, failure detection, capabilities, ephemeral values.
 //!
 //! Every session sends a numbered **heartbeat** over each of its links, and passes on what it heard of others since the
 //! last one. So a member lives as long as *somebody* hears it, whether or not it is linked with us:
@@ -11,6 +11,25 @@
 //! cannot go in circles and keep a dead member alive: everybody gives a member up [`Config::stale_ms`] after it was last
 //! heard by anybody.
 //!
+//! # Ephemeral values
+//!
+//! A session can show others a few small values for a while: a cursor, a selection, that somebody is typing. They are
+//! neither stored nor confirmed, and travel over the lossy channel of each link. A [`Datagram`] stands alone:
+//!
+//! ```text
+//!   version 9; alive: 9, 7, 4; 9 is cursor = {"line": 7}, for 4.9 s        a value's counter is the version it came with
+//! ```
+//!
+//! Its receiver takes the newest version that it has heard of as the whole truth about which of the sender's values live,
+//! and any datagram's word for what these are. So nothing has to be said, or remembered, of values that are no more:
+//! what is late finds its counter not among the living. What is lost comes again with the next datagram, which repeats
+//! what it has room for, or with the refresh ([`Config::values_refresh_ms`]); after a value was cleared the refresh goes
+//! on until nobody can show it any more. Values go with their member, and outlast a link.
+//!
+//! They reach the members that are linked and are not passed on. In a full mesh that would send every move of a cursor
+//! from everybody to everybody, unless each asked for the sessions with which it has no link; and what a relay made up
+//! could not be told from what it was shown.
+//!
 //! # Invariants
 //!
 //! - What a member says over its own link stands over anything that others say of it. Until then its profile is marked
@@ -18,7 +37,10 @@
 //! - Whoever said goodbye is gone at once, for the unlinked too, and late rumours do not bring it back.
 //! - A link's end is not a member's end.
 //! - After a pause of its own process a machine gives everybody one more heartbeat before it calls them stale.
-//! - `Joined` or `Returned`, any number of `Changed`, then `Left`: every member's events come in this order.
+//! - `Joined` or `Returned`, any number of `Changed`, `ValueSet` and `ValueGone`, then `Left`: every member's events come
+//!   in this order, and when it has left, none of its values is set.
+//! - No value comes back after a newer one of its key, or its end, was shown; and none outlives its time to live by more
+//!   than its datagram's time on the way.
 //!
 //! Heartbeats are not signed: a member that lies can make us believe, for a while, that somebody with whom we have no
 //! link is here or gone. Nothing but what people see depends on presence.
@@ -59,14 +81,18 @@
 mod actor;
 mod capabilities;
 mod config;
+mod datagram;
 mod effect;
+mod ephemeral;
 mod error;
+mod heartbeat;
 mod input;
 mod links;
 mod machine;
 mod member;
 mod message;
 mod roster;
+mod values;
 
 #[cfg(feature = "actor")]
 pub use actor::PresenceActor;
@@ -74,6 +100,10 @@ pub use capabilities::{
     CAPABILITIES_MAX, CAPABILITY_NAME_BYTES_MAX, CAPABILITY_VALUE_BYTES_MAX, Capabilities,
 };
 pub use config::Config;
+pub use datagram::{
+    Datagram, SESSION_VALUES_BYTES_MAX, Shown, VALUE_BYTES_MAX, VALUE_KEY_BYTES_MAX, VALUE_TTL_MS_MAX,
+    VALUES_MAX,
+};
 pub use effect::{Effect, Event};
 pub use error::PresenceError;
 pub use input::Input;

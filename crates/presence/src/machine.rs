@@ -7,6 +7,7 @@ use meshwork_base::{Deadline, Machine, Monotonic, NodeId, SessionId, Timestamp};
 use crate::{
     Capabilities, Config, Effect, Event, Input, Member, Message, NAME_BYTES_MAX, News, Profile, Rumour,
     STATUS_BYTES_MAX,
+    ephemeral::Ephemeral,
     links::{Links, farewells},
     member::fit,
     roster::{Entry, Farewell, Heard, Roster},
@@ -27,18 +28,19 @@ pub struct Context {
 
 /// Who is here. See the [crate](crate).
 pub struct Presence {
-    config: Config,
-    session: SessionId,
-    node: NodeId,
-    profile: Profile,
+    pub(crate) config: Config,
+    pub(crate) session: SessionId,
+    pub(crate) node: NodeId,
+    pub(crate) profile: Profile,
     /// The number of the last own heartbeat. Starts at the wall clock: a host that starts again under the same session
     /// is not taken for older.
-    beat: u64,
+    pub(crate) beat: u64,
     /// None after the goodbye.
-    next_beat: Option<Monotonic>,
-    links: Links,
-    roster: Roster,
-    effects: VecDeque<Effect>,
+    pub(crate) next_beat: Option<Monotonic>,
+    pub(crate) links: Links,
+    pub(crate) roster: Roster,
+    pub(crate) ephemeral: Ephemeral,
+    pub(crate) effects: VecDeque<Effect>,
 }
 
 impl Presence {
@@ -54,6 +56,7 @@ impl Presence {
             next_beat: Some(now.monotonic + Duration::from_millis(config.heartbeat_ms)),
             links: Links::default(),
             roster: Roster::new(config.clone()),
+            ephemeral: Ephemeral::new(&config, now.wall_ms),
             config,
             effects: VecDeque::new(),
         }
@@ -83,54 +86,12 @@ impl Presence {
         entry.member(session, self.links.contains(&session))
     }
 
-    fn heartbeat(&self) -> Duration {
-        Duration::from_millis(self.config.heartbeat_ms)
-    }
-
-    fn emit(&mut self, event: Event) {
+    pub(crate) fn emit(&mut self, event: Event) {
         self.effects.push_back(Effect::Event(event));
     }
 
-    fn send(&mut self, to: SessionId, message: Message) {
+    pub(crate) fn send(&mut self, to: SessionId, message: Message) {
         self.effects.push_back(Effect::Send { to, message });
-    }
-
-    // What we say.
-
-    fn set_profile(&mut self, now: Timestamp, change: impl FnOnce(&mut Profile)) {
-        let before = self.profile.clone();
-        change(&mut self.profile);
-        if self.profile != before {
-            self.profile.revision += 1;
-            self.beat_all(now);
-        }
-    }
-
-    fn beat_all(&mut self, now: Timestamp) {
-        if self.next_beat.is_none() {
-            return;
-        }
-        self.beat = self.beat.saturating_add(1);
-        self.next_beat = Some(now.monotonic + self.heartbeat());
-        for peer in self.links.sessions().collect::<Vec<_>>() {
-            self.beat_one(now, peer, Vec::new());
-        }
-    }
-
-    fn beat_one(&mut self, now: Timestamp, peer: SessionId, more: Vec<Rumour>) {
-        let own = (self.session, self.beat, &self.profile);
-        let messages = self.links.heartbeat(now.monotonic, own, peer, &self.roster, more);
-        messages.into_iter().for_each(|message| self.send(peer, message));
-    }
-
-    fn leave(&mut self) {
-        if self.next_beat.take().is_none() {
-            return;
-        }
-        self.beat = self.beat.saturating_add(1);
-        for peer in self.links.sessions().collect::<Vec<_>>() {
-            self.send(peer, Message::Leave { beat: self.beat });
-        }
     }
 
     // What we hear.
@@ -140,6 +101,7 @@ impl Presence {
         if self.next_beat.is_some() {
             let farewells = farewells(&self.roster);
             self.beat_one(now, peer, farewells);
+            self.ephemeral.peer_up(now.monotonic, peer);
         }
     }
 
@@ -150,6 +112,7 @@ impl Presence {
             entry.beat = entry.beat.saturating_add(1);
             self.gone(now, peer, Farewell::Said, peer);
         }
+        self.unlink_values(peer);
     }
 
     fn receive(&mut self, now: Timestamp, from: SessionId, message: Message) {
@@ -298,6 +261,7 @@ impl Presence {
         let returned = self.roster.gone().contains_key(&session);
         self.roster.insert(session, entry);
         self.emit(if returned { Event::Returned(member) } else { Event::Joined(member) });
+        self.show_values(session);
     }
 
     fn changed(&mut self, session: SessionId) {
@@ -312,6 +276,7 @@ impl Presence {
         let (member, beat) = (entry.member(session, linked), entry.beat);
         self.links.forget(&session);
         let gracefully = how != Farewell::Silent;
+        self.drop_values(session);
         self.emit(Event::Left { member, gracefully });
         if gracefully && self.next_beat.is_some() {
             let told = self.links.sessions().filter(|peer| *peer != session && *peer != teller);
@@ -329,16 +294,6 @@ impl Presence {
         self.gone(now, session, Farewell::Silent, session);
         true
     }
-
-    /// A timer that fires much too late means that this process stood still, not that everybody else fell silent:
-    /// what they sent meanwhile may still wait to be read.
-    fn notice_pause(&mut self, now: Timestamp) {
-        let heartbeat = self.heartbeat();
-        if self.next_beat.is_some_and(|due| now.monotonic > due + heartbeat) {
-            // One heartbeat, and half of another for its way here.
-            self.roster.spare(now.monotonic + heartbeat + heartbeat / 2);
-        }
-    }
 }
 
 impl Machine for Presence {
@@ -355,8 +310,12 @@ impl Machine for Presence {
                 self.set_profile(now, |profile| profile.status = fit(&status, STATUS_BYTES_MAX));
             }
             Input::SetAway(away) => self.set_profile(now, |profile| profile.away = away),
+            Input::SetValue { key, value, ttl_ms } => self.set_value(now, key, value, ttl_ms),
+            Input::ClearValue { key } => self.ephemeral.clear(now.monotonic, &key),
+            Input::Seen { from, datagram } => self.see(now, from, datagram),
             Input::Leave => self.leave(),
         }
+        self.send_values(now);
     }
 
     fn handle_timeout(&mut self, now: Timestamp) {
@@ -368,6 +327,8 @@ impl Machine for Presence {
             self.roster.forget(now.monotonic);
             self.beat_all(now);
         }
+        self.expire_values(now);
+        self.send_values(now);
     }
 
     fn poll_effect(&mut self) -> Option<Effect> {
@@ -377,6 +338,6 @@ impl Machine for Presence {
     fn poll_timeout(&self) -> Option<Deadline> {
         let beat = self.next_beat.map(|at| Deadline { at, why: "heartbeat" });
         let stale = self.roster.next_stale().map(|at| Deadline { at, why: "a member becomes stale" });
-        Deadline::earliest(beat, stale)
+        Deadline::earliest(Deadline::earliest(beat, stale), self.ephemeral.poll_timeout())
     }
 }

@@ -131,7 +131,7 @@ impl Transport {
             return Err(Refusal::OutOfTurn("payloads before the handshake was done"));
         }
         link.traffic.received(frame.len());
-        let envelopes = link.lane(channel).assembler.open(&frame);
+        let envelopes = link.open(channel, &frame);
         self.out.totals.received(frame.len());
         for envelope in envelopes? {
             self.envelope(now, session, id, channel, envelope)?;

@@ -37,6 +37,8 @@ pub struct Config {
     pub queue_low_bytes: usize,
     /// What waits for one peer before its link is given up, in bytes.
     pub queue_hard_bytes_max: usize,
+    /// Datagrams that wait for one peer on its lossy channel; at the bound the oldest gives way.
+    pub lossy_datagrams_max: usize,
     /// How often a node may misbehave before it is cut off.
     pub misbehaviour_max: u32,
     /// How long a node that was cut off is ignored, and how long its misbehaviour is remembered, in milliseconds.
@@ -70,6 +72,7 @@ impl Default for Config {
             queue_bytes_max: 4 * 1024 * 1024,
             queue_low_bytes: 1024 * 1024,
             queue_hard_bytes_max: 8 * 1024 * 1024,
+            lossy_datagrams_max: 32,
             misbehaviour_max: 3,
             ban_ms: 60_000,
             ping_after_ms: 1_000,
@@ -100,6 +103,7 @@ impl Config {
         ConfigError::check("queue_bytes_max", self.queue_bytes_max, 1024..=GIB)?;
         ConfigError::check("queue_low_bytes", self.queue_low_bytes, 0..=self.queue_bytes_max)?;
         ConfigError::check("queue_hard_bytes_max", self.queue_hard_bytes_max, self.queue_bytes_max..=GIB)?;
+        ConfigError::check("lossy_datagrams_max", self.lossy_datagrams_max, 1..=4096)?;
         ConfigError::check("misbehaviour_max", self.misbehaviour_max, 1..=1000)?;
         ConfigError::check("ban_ms", self.ban_ms, 1..=24 * HOUR_MS)?;
         ConfigError::check("ping_after_ms", self.ping_after_ms, 1..=HOUR_MS)?;
@@ -121,6 +125,7 @@ mod tests {
         assert_eq!(name(Config { peers_max: 10, ..Config::default() }), "peers_max");
         assert_eq!(name(Config { dead_after_ms: 900, ..Config::default() }), "dead_after_ms");
         assert_eq!(name(Config { pause_ms: 900, ..Config::default() }), "pause_ms");
+        assert_eq!(name(Config { lossy_datagrams_max: 0, ..Config::default() }), "lossy_datagrams_max");
         assert_eq!(name(Config { queue_low_bytes: usize::MAX, ..Config::default() }), "queue_low_bytes");
     }
 }

@@ -25,6 +25,8 @@
 //! - A session has at most one link that is up. A newer connection takes its place once its handshake is done.
 //! - At most [`IN_FLIGHT_BYTES_MAX`] are outstanding on a channel; what is beyond waits in that peer's own queue. A full
 //!   queue is told ([`Effect::Congested`]), an overfull one costs the link; nothing is lost in silence.
+//! - The lossy channel never waits behind the others, and nothing waits behind it: when it is congested its oldest
+//!   datagrams give way ([`Config::lossy_datagrams_max`]). It carries ephemeral values, and nothing else does.
 //! - Bytes that cannot be told from garbage cost the link at once, and the node some time of being ignored.
 //!
 //! # Example
@@ -79,6 +81,7 @@ mod input;
 mod lane;
 mod link;
 mod liveness;
+mod lossy;
 mod machine;
 mod memory;
 mod message;

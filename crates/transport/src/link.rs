@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use meshwork_base::{Deadline, Monotonic};
-use meshwork_wire::{Channel, Protocol, WireError};
+use meshwork_wire::{Channel, Envelope, Protocol, WireError, open_datagram, seal_datagram};
 
 use crate::{
     Config, ConnectionAction, Farewell, LinkId, Message, Peer, Stage, Traffic,
     handshake::{Handshake, Role},
     lane::Lane,
     liveness::Liveness,
+    lossy::LossyLane,
     machine::Outbox,
 };
 
@@ -19,7 +20,8 @@ pub(crate) struct Link {
     pub(crate) attempt: u64,
     pub(crate) role: Role,
     pub(crate) phase: Phase,
-    pub(crate) lanes: [Lane; 3],
+    lanes: [Lane; Channel::RELIABLE.len()],
+    lossy: LossyLane,
     pub(crate) traffic: Traffic,
     pub(crate) connect_us: u64,
     /// The peer's candidates that were handed to the performer.
@@ -48,6 +50,7 @@ impl Link {
             role,
             phase: Phase::Signalling { expires },
             lanes: Default::default(),
+            lossy: LossyLane::default(),
             traffic: Traffic::default(),
             connect_us: 0,
             candidates: 0,
@@ -80,14 +83,38 @@ impl Link {
         }
     }
 
-    /// Queues a payload; refuses one that is longer than any message may be.
+    /// Queues a payload; refuses one that is longer than the channel's messages may be.
     pub(crate) fn push(
         &mut self,
         channel: Channel,
         protocol: Protocol,
         payload: Bytes,
+        config: &Config,
     ) -> Result<(), WireError> {
-        self.lane(channel).writer.push(protocol, payload)
+        match self.lane(channel) {
+            Some(lane) => lane.writer.push(protocol, payload),
+            None => {
+                let datagram = seal_datagram(protocol, &payload)?;
+                self.lossy.push(datagram, config.lossy_datagrams_max);
+                Ok(())
+            }
+        }
+    }
+
+    /// The messages that a frame completes.
+    pub(crate) fn open(&mut self, channel: Channel, frame: &Bytes) -> Result<Vec<Envelope>, WireError> {
+        match self.lane(channel) {
+            Some(lane) => lane.assembler.open(frame),
+            None => open_datagram(frame).map(|envelope| vec![envelope]),
+        }
+    }
+
+    /// Takes note that the performer has transmitted so much.
+    pub(crate) fn sent(&mut self, channel: Channel, bytes: usize) {
+        match self.lane(channel) {
+            Some(lane) => lane.sent(bytes),
+            None => self.lossy.sent(bytes),
+        }
     }
 
     /// Queues a message of our own.
@@ -96,17 +123,24 @@ impl Link {
     }
 
     pub(crate) fn say_bytes(&mut self, message: Bytes) {
-        if let Err(error) = self.push(Channel::Control, Protocol::Link, message) {
+        if let Err(error) = self.control().writer.push(Protocol::Link, message) {
             unreachable!("a link message is short: {error}");
         }
     }
 
     /// Transmits what the channel takes now.
     pub(crate) fn pump(&mut self, channel: Channel, config: &Config, out: &mut Outbox) {
-        while let Some(frame) = self.lane(channel).next_frame(config.batch_above_bytes) {
+        while let Some(frame) = self.next_frame(channel, config) {
             self.traffic.sent(frame.len());
             out.totals.sent(frame.len());
             out.connection(self.id, ConnectionAction::Transmit { channel, frame });
+        }
+    }
+
+    fn next_frame(&mut self, channel: Channel, config: &Config) -> Option<Bytes> {
+        match self.lane(channel) {
+            Some(lane) => lane.next_frame(config.batch_above_bytes),
+            None => self.lossy.next_frame(),
         }
     }
 
@@ -119,15 +153,23 @@ impl Link {
         out.connection(self.id, ConnectionAction::Close);
     }
 
-    pub(crate) fn lane(&mut self, channel: Channel) -> &mut Lane {
+    /// One of the reliable channels.
+    fn lane(&mut self, channel: Channel) -> Option<&mut Lane> {
         let [control, live, bulk] = &mut self.lanes;
         match channel {
-            Channel::Control => control,
-            Channel::Live => live,
-            Channel::Bulk => bulk,
+            Channel::Control => Some(control),
+            Channel::Live => Some(live),
+            Channel::Bulk => Some(bulk),
+            Channel::Lossy => None,
         }
     }
 
+    pub(crate) fn control(&mut self) -> &mut Lane {
+        let [control, ..] = &mut self.lanes;
+        control
+    }
+
+    /// What waits on the reliable channels. (What waits on the lossy one is bounded by giving way.)
     pub(crate) fn queued_bytes(&self) -> usize {
         self.lanes.iter().map(|lane| lane.writer.waiting_bytes()).sum()
     }

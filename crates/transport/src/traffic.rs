@@ -22,7 +22,7 @@ impl Transport {
     ) {
         // To a link that is just gone: its sender is being told by `PeerDown`.
         let Some(link) = self.peers.get_mut(&to).and_then(|entry| entry.up.as_mut()) else { return };
-        if let Err(error) = link.push(channel, protocol, payload) {
+        if let Err(error) = link.push(channel, protocol, payload, &self.config) {
             tracing::error!(%error, peer = %to, ?protocol, "a payload that fits in no message was not sent");
             return;
         }
@@ -33,7 +33,7 @@ impl Transport {
     pub(crate) fn sent(&mut self, session: SessionId, id: LinkId, channel: Channel, bytes: usize) {
         let Some(entry) = self.peers.get_mut(&session) else { return };
         let Some(link) = entry.slot(id).and_then(|slot| entry.link(slot)) else { return };
-        link.lane(channel).sent(bytes);
+        link.sent(channel, bytes);
         link.pump(channel, &self.config, &mut self.out);
         if link.congested && link.queued_bytes() <= self.config.queue_low_bytes {
             link.congested = false;
@@ -84,14 +84,14 @@ impl Transport {
         session: SessionId,
         id: LinkId,
         channel: Channel,
-        frame: &[u8],
+        frame: &Bytes,
     ) -> Result<(), Refusal> {
         let Some(link) = self.up(session, id) else { return Ok(()) };
         link.traffic.received(frame.len());
         if let Phase::Up { liveness, .. } = &mut link.phase {
             liveness.received(now);
         }
-        let envelopes = link.lane(channel).assembler.open(frame);
+        let envelopes = link.open(channel, frame);
         self.out.totals.received(frame.len());
         for envelope in envelopes? {
             self.envelope(now, session, id, channel, envelope)?;
@@ -111,6 +111,10 @@ impl Transport {
         match self.peers.get(&session).and_then(|entry| entry.slot(id)) {
             Some(Slot::Up) if envelope.protocol == Protocol::Link => {
                 self.link_message(now, session, id, channel, &envelope.payload)
+            }
+            // What is made for loss and disorder, and what is not, keep to their own channels.
+            Some(Slot::Up) if (envelope.protocol == Protocol::Ephemeral) != (channel == Channel::Lossy) => {
+                Err(Refusal::OutOfTurn("a message on a channel that is not for it"))
             }
             Some(Slot::Up) => {
                 let Envelope { protocol, payload } = envelope;
@@ -140,7 +144,7 @@ impl Transport {
         match message {
             // What waits in a long queue says as much as a pong, and a flood of pings fills no memory.
             Message::Ping { token } => {
-                if link.lane(Channel::Control).writer.waiting_bytes() < FRAME_BYTES_MAX {
+                if link.control().writer.waiting_bytes() < FRAME_BYTES_MAX {
                     link.say(&Message::Pong { token });
                     link.pump(Channel::Control, &self.config, &mut self.out);
                 }

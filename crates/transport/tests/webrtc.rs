@@ -9,7 +9,7 @@ use meshwork_transport::{
     ConnectionAction, ConnectionEvent, Fingerprints, LinkId,
     webrtc::{IceServer, WebRtc, WebRtcConfig},
 };
-use meshwork_wire::{Channel, FRAME_BYTES_MAX};
+use meshwork_wire::{Channel, DATAGRAM_BYTES_MAX, FRAME_BYTES_MAX};
 use tokio::{sync::mpsc, time::timeout};
 use webrtc::{
     data_channel::RTCDataChannelInit,
@@ -190,14 +190,14 @@ fn what_was_handed_over_before_the_close_still_arrives() {
 }
 
 #[test]
-fn frames_of_all_sizes_arrive_in_order_on_all_channels_both_ways() {
+fn frames_of_all_sizes_arrive_in_order_on_the_reliable_channels_both_ways() {
     on_one_thread(async {
         let (mut a, mut b) = (End::new(), End::new());
         connect(&mut a, &mut b).await;
         let sizes = [1, 2, 255, 1_000, 1_191, 1_192, 16 * 1024, 65_535, FRAME_BYTES_MAX, 1, FRAME_BYTES_MAX];
         for end in [&mut a, &mut b] {
             for (number, bytes) in sizes.into_iter().enumerate() {
-                for channel in Channel::ALL {
+                for channel in Channel::RELIABLE {
                     end.perform(ConnectionAction::Transmit { channel, frame: frame(number, bytes) });
                 }
             }
@@ -216,7 +216,7 @@ fn frames_of_all_sizes_arrive_in_order_on_all_channels_both_ways() {
 }
 
 /// Everything that comes and everything that is told to be sent, until there was as much of it as `sizes`
-/// on every channel.
+/// on every reliable channel.
 async fn collect(end: &mut End, sizes: &[usize]) -> [Vec<Bytes>; 3] {
     let mut received = [const { Vec::new() }; 3];
     let mut sent = [const { Vec::new() }; 3];
@@ -233,6 +233,65 @@ async fn collect(end: &mut End, sizes: &[usize]) -> [Vec<Bytes>; 3] {
         assert_eq!(sent, sizes);
     }
     received
+}
+
+#[test]
+fn datagrams_arrive_both_ways_in_any_order() {
+    on_one_thread(async {
+        let (mut a, mut b) = (End::new(), End::new());
+        connect(&mut a, &mut b).await;
+        for end in [&mut a, &mut b] {
+            for number in 0..20 {
+                let frame = frame(number, DATAGRAM_BYTES_MAX - number);
+                end.perform(ConnectionAction::Transmit { channel: Channel::Lossy, frame });
+            }
+        }
+        for end in [&mut a, &mut b] {
+            let (mut sent, mut received) = (0, Vec::new());
+            while sent < 20 || received.len() < 20 {
+                match end.news().await {
+                    ConnectionEvent::Received { channel: Channel::Lossy, frame } => received.push(frame),
+                    ConnectionEvent::Sent { channel: Channel::Lossy, .. } => sent += 1,
+                    event => panic!("{event:?}"),
+                }
+            }
+            received.sort_by_key(|frame| DATAGRAM_BYTES_MAX - frame.len());
+            for (number, got) in received.into_iter().enumerate() {
+                assert_eq!(got, frame(number, DATAGRAM_BYTES_MAX - number));
+            }
+        }
+    });
+}
+
+#[test]
+fn datagrams_for_a_host_that_takes_none_are_dropped_and_hold_up_nothing() {
+    on_one_thread(async {
+        let (mut a, mut b) = (End::new(), End::new());
+        connect(&mut a, &mut b).await;
+        // Far more than all buffers in between.
+        const DATAGRAMS: usize = 20_000;
+        for _ in 0..DATAGRAMS {
+            let frame = frame(0, DATAGRAM_BYTES_MAX);
+            a.perform(ConnectionAction::Transmit { channel: Channel::Lossy, frame });
+        }
+        for _ in 0..DATAGRAMS {
+            let sent = ConnectionEvent::Sent { channel: Channel::Lossy, bytes: DATAGRAM_BYTES_MAX };
+            assert_eq!(a.news().await, sent);
+        }
+        a.perform(ConnectionAction::Transmit { channel: Channel::Live, frame: frame(7, 100) });
+        let mut received = 0;
+        loop {
+            match b.news().await {
+                ConnectionEvent::Received { channel: Channel::Lossy, .. } => received += 1,
+                ConnectionEvent::Received { channel: Channel::Live, frame: got } => {
+                    assert_eq!(got, frame(7, 100));
+                    break;
+                }
+                event => panic!("{event:?}"),
+            }
+        }
+        assert!(received < DATAGRAMS / 2, "{received}");
+    });
 }
 
 #[test]
@@ -438,6 +497,7 @@ fn a_peer_that_opens_other_channels_is_refused() {
         for (label, init, expected) in [
             ("strange", None, "opened a data channel `strange`"),
             ("live", Some(unordered), "`live` is not ordered"),
+            ("lossy", None, "`lossy` is ordered"),
         ] {
             let peer = PeerConnectionBuilder::new()
                 .with_handler(Arc::new(Deaf))

@@ -11,9 +11,9 @@ use crate::{
 
 const COMPRESSED: u8 = 0b1;
 const MORE_FOLLOWS: u8 = 0x80;
-const FRAME_HEADER_BYTES: usize = 2;
+pub(crate) const FRAME_HEADER_BYTES: usize = 2;
 const LENGTH_BYTES: usize = 4;
-const ENVELOPE_HEADER_BYTES: usize = 1 + LENGTH_BYTES;
+pub(crate) const ENVELOPE_HEADER_BYTES: usize = 1 + LENGTH_BYTES;
 /// What fits in a frame that does not compress.
 const PLAIN_BODY_BYTES_MAX: usize = FRAME_BYTES_MAX - FRAME_HEADER_BYTES;
 

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! A payload longer than a frame continues in the next ones of the same channel (the protocol's top bit says that
-//! more follows); [`Assembler`] puts it together again, within [`MESSAGE_BYTES_MAX`].
+//! more follows); [`Assembler`] puts it together again, within [`MESSAGE_BYTES_MAX`]. On the lossy channel a frame is a
+//! **datagram**: it holds one whole message, uncompressed, and says all that it has to say without any other.
 //!
 //! Invariants:
 //! - this is the only crate that knows `bincode` and `lz4_flex`, and every size limit on the wire is named here;
@@ -30,12 +31,14 @@
 
 mod channel;
 mod codec;
+mod datagram;
 mod error;
 mod frame;
 mod limits;
 
 pub use channel::{Channel, Protocol};
 pub use codec::{decode, decode_prefix, encode, encode_into};
+pub use datagram::{open_datagram, seal_datagram};
 pub use error::WireError;
 pub use frame::{Assembler, Envelope, FrameWriter};
 pub use limits::*;

@@ -23,3 +23,10 @@ pub const BLOCK_BYTES_MAX: usize = 60 * 1024;
 
 /// The most operations in a block.
 pub const BLOCK_OPERATIONS_MAX: usize = 1024;
+
+/// The longest datagram, its header included: with those of SCTP, DTLS, TURN, UDP and IPv6 it fits the 1,280 bytes that
+/// every path carries whole.
+pub const DATAGRAM_BYTES_MAX: usize = 1_150;
+
+/// The longest message in a datagram.
+pub const DATAGRAM_MESSAGE_BYTES_MAX: usize = DATAGRAM_BYTES_MAX - 7;

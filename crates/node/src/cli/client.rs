@@ -1,4 +1,4 @@
-//! The client of a node's local API: `meshwork status`, `peers`, `get`, `set`, `watch`.
+//! The client of a node's local API: `meshwork status`, `peers`, `presence`, `get`, `set`, `watch`.
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -42,6 +42,24 @@ pub(crate) struct SetArguments {
     /// Return when it is `stored` here, or `confirmed` by others
     #[arg(long, value_parser = ["visible", "stored", "confirmed"], default_value = "stored")]
     wait: String,
+}
+
+#[derive(Args)]
+pub(crate) struct PresenceArguments {
+    #[command(flatten)]
+    api: ApiArguments,
+    /// The key of a value to show to the others, such as `cursor`
+    #[arg(requires = "change")]
+    key: Option<String>,
+    /// The value, as JSON; what is not JSON is taken as text
+    #[arg(group = "change")]
+    value: Option<String>,
+    /// How long it lives, in milliseconds
+    #[arg(long, value_name = "MS", requires = "value")]
+    ttl_ms: Option<u64>,
+    /// Show the value no longer
+    #[arg(long, group = "change", requires = "key")]
+    clear: bool,
 }
 
 impl ApiArguments {
@@ -113,6 +131,53 @@ pub(crate) async fn peers(arguments: ApiArguments) -> Result<()> {
     Ok(())
 }
 
+pub(crate) async fn presence(arguments: PresenceArguments) -> Result<()> {
+    let PresenceArguments { api, key, value, ttl_ms, .. } = arguments;
+    let Some(key) = key else { return show_presence(&api).await };
+    let body = match value {
+        None => json!({ "clear": { "key": key } }),
+        Some(value) => {
+            let mut set = json!({ "key": key, "value": json_or_text(value) });
+            if let Some(ttl_ms) = ttl_ms {
+                set["ttl_ms"] = ttl_ms.into();
+            }
+            json!({ "set": set })
+        }
+    };
+    answer(api.send(Client::new().post(api.url("/api/presence")).json(&body)).await?).await?;
+    Ok(())
+}
+
+async fn show_presence(api: &ApiArguments) -> Result<()> {
+    let presence = api.get("/api/presence", &[]).await?;
+    let members = &presence["members"];
+    if api.json {
+        println!("{members:#}");
+        return Ok(());
+    }
+    let mut rows = table(["name", "session", "status", "away", "linked", "shows"]);
+    for member in members.as_array().into_iter().flatten() {
+        let shows = member["ephemeral"].as_object().into_iter().flatten();
+        let shows = shows.map(|(key, value)| format!("{key}: {value}")).collect::<Vec<_>>().join("\n");
+        let session = text(&member["session"]).chars().take(16).collect();
+        let linked = if member["own"] == true { "this node".into() } else { text(&member["linked"]) };
+        rows.add_row([
+            text(&member["name"]),
+            session,
+            text(&member["status"]),
+            text(&member["away"]),
+            linked,
+            shows,
+        ]);
+    }
+    println!("{rows}");
+    Ok(())
+}
+
+fn json_or_text(value: String) -> Value {
+    serde_json::from_str(&value).unwrap_or(Value::String(value))
+}
+
 pub(crate) async fn get(arguments: GetArguments) -> Result<()> {
     let path = format!("/api/documents/{}", encode(&arguments.document));
     let value = arguments.api.get(&path, &[("path", &arguments.path)]).await?;
@@ -121,7 +186,7 @@ pub(crate) async fn get(arguments: GetArguments) -> Result<()> {
 }
 
 pub(crate) async fn set(arguments: SetArguments) -> Result<()> {
-    let value = serde_json::from_str(&arguments.value).unwrap_or(Value::String(arguments.value));
+    let value = json_or_text(arguments.value);
     let keys = meshwork::parse_path(&arguments.path);
     let path = format!("/api/documents/{}?wait={}", encode(&arguments.document), arguments.wait);
     let body = json!({ "set": { "path": keys, "value": value } });

@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Status(client::ApiArguments),
     /// Show the peers of a node
     Peers(client::ApiArguments),
+    /// Show who is here and what they show, or show the others a value for a while
+    Presence(client::PresenceArguments),
     /// Show a document, or what lies at a path of it
     Get(client::GetArguments),
     /// Set a value in a document
@@ -93,6 +95,7 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         Command::BenchWorker => bench::run_worker().await?,
         Command::Status(arguments) => client::status(arguments).await?,
         Command::Peers(arguments) => client::peers(arguments).await?,
+        Command::Presence(arguments) => client::presence(arguments).await?,
         Command::Get(arguments) => client::get(arguments).await?,
         Command::Set(arguments) => client::set(arguments).await?,
         Command::Watch(arguments) => client::watch(arguments).await?,

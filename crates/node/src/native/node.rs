@@ -7,6 +7,7 @@ use meshwork_base::{DocumentId, DocumentIdError, Dot, NodeId, SessionId, SpaceId
 use meshwork_crdt_state::{Document, Documents, Edit, EditError};
 use meshwork_identity::RoomCode;
 use meshwork_op_log::{Incarnation, OpLog};
+use meshwork_presence::PresenceError;
 use meshwork_shell::{Host, Inbox, Read};
 use tokio::sync::{broadcast, watch};
 
@@ -25,6 +26,9 @@ pub enum NodeError {
     /// Not a document's name.
     #[error(transparent)]
     Document(#[from] DocumentIdError),
+    /// The value is refused; the one before it is still shown.
+    #[error(transparent)]
+    Ephemeral(#[from] PresenceError),
     /// The node was composed without this part.
     #[error("this node was composed without {0}")]
     Absent(&'static str),
@@ -231,7 +235,7 @@ impl Node {
         self.command(Command::SetAway(away))
     }
 
-    fn command(&self, command: Command) -> Result<(), NodeError> {
+    pub(crate) fn command(&self, command: Command) -> Result<(), NodeError> {
         let running = self.running()?;
         route::from_host(crate::Input::Command(command), |routed| running.actors.tell(routed));
         Ok(())

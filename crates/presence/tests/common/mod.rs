@@ -2,11 +2,11 @@
 #![allow(dead_code, reason = "every test binary uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use meshwork_base::{Deadline, Machine, NodeId, SessionId, Timestamp, step};
+use meshwork_base::{Bytes, Deadline, Machine, NodeId, SessionId, Timestamp, step};
 use meshwork_presence::{
-    Capabilities, Config, Context, Effect, Event, Input, Message, News, Presence, Profile, Rumour,
+    Capabilities, Config, Context, Datagram, Effect, Event, Input, Message, News, Presence, Profile, Rumour,
 };
 
 pub(crate) fn session(id: u8) -> SessionId {
@@ -93,7 +93,12 @@ pub(crate) fn events(effects: &[Effect]) -> Vec<String> {
             Some(format!("{} {}", if *gracefully { "left" } else { "lost" }, member.session.0[0]))
         }
         Effect::Misbehaved { reason, .. } => Some(format!("misbehaved: {reason}")),
-        Effect::Send { .. } => None,
+        Effect::Event(Event::ValueSet { session, key, value }) => {
+            Some(format!("set {} {key} {}", session.0[0], String::from_utf8_lossy(value)))
+        }
+        Effect::Event(Event::ValueGone { session, key }) => Some(format!("gone {} {key}", session.0[0])),
+        Effect::Event(Event::ValueRefused { key, error }) => Some(format!("refused {key}: {error}")),
+        Effect::Send { .. } | Effect::Show { .. } => None,
     };
     effects.iter().filter_map(event).collect()
 }
@@ -125,4 +130,31 @@ pub(crate) fn rumours_to(effects: &[Effect], to: u8) -> Vec<(u8, u64, Option<boo
 
 pub(crate) fn here(machine: &Presence) -> Vec<u8> {
     machine.members().iter().map(|member| member.session.0[0]).collect()
+}
+
+pub(crate) fn set(key: &str, value: &str, ttl_ms: u64) -> Input {
+    Input::SetValue { key: key.into(), value: Bytes::copy_from_slice(value.as_bytes()), ttl_ms }
+}
+
+pub(crate) fn clear(key: &str) -> Input {
+    Input::ClearValue { key: key.into() }
+}
+
+pub(crate) fn seen(from: u8, datagram: Datagram) -> Input {
+    Input::Seen { from: session(from), datagram }
+}
+
+/// The datagrams to `to` among `effects`.
+pub(crate) fn shown_to(effects: &[Effect], to: u8) -> Vec<Datagram> {
+    let datagram = |effect: &Effect| match effect {
+        Effect::Show { to: peer, datagram } if *peer == session(to) => Some(datagram.clone()),
+        _ => None,
+    };
+    effects.iter().filter_map(datagram).collect()
+}
+
+/// What `machine` sees `id` show, `key=value` in order.
+pub(crate) fn values(machine: &Presence, id: u8) -> Vec<String> {
+    let values: BTreeMap<String, Bytes> = machine.values(&session(id));
+    values.iter().map(|(key, value)| format!("{key}={}", String::from_utf8_lossy(value))).collect()
 }

@@ -64,8 +64,10 @@ impl Connection {
         let (control, control_queue) = mpsc::unbounded_channel();
         let (live, live_queue) = mpsc::unbounded_channel();
         let (bulk, bulk_queue) = mpsc::unbounded_channel();
-        let task = run(config, role, events, mail.clone(), mailbox, [control_queue, live_queue, bulk_queue]);
-        (Self { mail, outgoing: [control, live, bulk], hold }, task)
+        let (lossy, lossy_queue) = mpsc::unbounded_channel();
+        let queues = [control_queue, live_queue, bulk_queue, lossy_queue];
+        let task = run(config, role, events, mail.clone(), mailbox, queues);
+        (Self { mail, outgoing: [control, live, bulk, lossy], hold }, task)
     }
 
     pub(super) fn mail(&self, mail: Mail) {
@@ -74,11 +76,12 @@ impl Connection {
     }
 
     pub(super) fn transmit(&self, channel: Channel, frame: Bytes) {
-        let [control, live, bulk] = &self.outgoing;
+        let [control, live, bulk, lossy] = &self.outgoing;
         let queue = match channel {
             Channel::Control => control,
             Channel::Live => live,
             Channel::Bulk => bulk,
+            Channel::Lossy => lossy,
         };
         let _ = queue.send(frame);
     }

@@ -24,6 +24,8 @@ pub(super) enum Failure {
     UnexpectedChannel(String),
     #[error("data channel `{0}` is not ordered")]
     UnorderedChannel(&'static str),
+    #[error("data channel `{0}` is ordered, so that a late message would hold up later ones")]
+    OrderedChannel(&'static str),
     #[error("cannot send on channel `{}`: {error}", channel.label())]
     Send { channel: Channel, error: Error },
     #[error("the certificates of the connection are unknown")]

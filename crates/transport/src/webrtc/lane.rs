@@ -7,7 +7,10 @@ use std::sync::Arc;
 use meshwork_base::Bytes;
 use meshwork_wire::Channel;
 use tokio::sync::mpsc;
-use webrtc::data_channel::{DataChannel, DataChannelEvent};
+use webrtc::{
+    data_channel::{DataChannel, DataChannelEvent, RTCDataChannelInit},
+    error::Error,
+};
 
 use super::{events::Events, failure::Failure};
 use crate::ConnectionEvent;
@@ -27,10 +30,22 @@ pub(super) async fn opened(lane: Arc<dyn DataChannel>) -> Result<(Channel, Arc<d
         return Err(Failure::UnexpectedChannel(label));
     };
     // (How often the other side retransmits, the library does not tell on channels that it accepts.)
-    if !lane.ordered().await.map_err(closed)? {
-        return Err(Failure::UnorderedChannel(channel.label()));
+    match (channel, lane.ordered().await.map_err(closed)?) {
+        (Channel::Lossy, true) => Err(Failure::OrderedChannel(channel.label())),
+        (Channel::Control | Channel::Live | Channel::Bulk, false) => {
+            Err(Failure::UnorderedChannel(channel.label()))
+        }
+        _ => Ok((channel, lane)),
     }
-    Ok((channel, lane))
+}
+
+/// How the offering side opens a channel.
+pub(super) fn settings(channel: Channel) -> Option<RTCDataChannelInit> {
+    (channel == Channel::Lossy).then(|| RTCDataChannelInit {
+        ordered: false,
+        max_retransmits: Some(0),
+        ..Default::default()
+    })
 }
 
 /// Hands on what comes, no faster than the host takes it.
@@ -48,7 +63,7 @@ pub(super) async fn read(channel: Channel, lane: Arc<dyn DataChannel>, events: E
     }
 }
 
-/// Sends what is queued, no faster than the connection takes it.
+/// Sends what is queued, no faster than the connection takes it; on the lossy channel, what it takes at once.
 pub(super) async fn write(
     channel: Channel,
     lane: Arc<dyn DataChannel>,
@@ -57,7 +72,15 @@ pub(super) async fn write(
 ) -> Option<Failure> {
     while let Some(frame) = queue.recv().await {
         let bytes = frame.len();
-        if let Err(error) = lane.send(frame.into()).await {
+        let sent = match channel {
+            // What finds no room is out of date by the time that there is some.
+            Channel::Lossy => match lane.try_send(frame.into()).await {
+                Err(Error::ErrSendBufferFull) => Ok(()),
+                sent => sent,
+            },
+            Channel::Control | Channel::Live | Channel::Bulk => lane.send(frame.into()).await,
+        };
+        if let Err(error) = sent {
             return Some(Failure::Send { channel, error });
         }
         events.send(ConnectionEvent::Sent { channel, bytes }).await;

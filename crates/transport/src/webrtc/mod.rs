@@ -6,8 +6,9 @@
 //! lags, so that the other side is slowed down instead of our memory filled.
 //!
 //! On the wire:
-//! - The side that offers opens the three data channels in band, labelled as in [`Channel::label`],
-//!   reliable and ordered; the side that answers opens none. (Pre-negotiated channels would open no sooner,
+//! - The side that offers opens the four data channels in band, labelled as in [`Channel::label`],
+//!   reliable and ordered but for the lossy one, which is neither and never sends a message again; the side
+//!   that answers opens none. (Pre-negotiated channels would open no sooner,
 //!   and the library loses messages on them: what arrives in one burst with the end of the SCTP handshake
 //!   finds its channel not yet attached. In band, the channel's own opening message precedes them.)
 //! - A description holds the candidates that are known at once; later ones follow as plain `candidate:…`

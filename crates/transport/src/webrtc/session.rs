@@ -124,7 +124,7 @@ impl Session {
         let mut opening = JoinSet::new();
         if !answering {
             for channel in Channel::ALL {
-                let lane = self.connection.create_data_channel(channel.label(), None);
+                let lane = self.connection.create_data_channel(channel.label(), lane::settings(channel));
                 opening.spawn(lane::opened(lane.await.map_err(Failure::SetUp)?));
             }
         }

@@ -15,13 +15,15 @@ use crate::NodeError;
 pub(crate) enum ApiError {
     #[error("`{0}` is not a loopback host; this API serves the machine it runs on")]
     ForeignHost(String),
-    #[error("there is nothing at {0}; see GET /api/status, /api/documents, /api/events and POST /api/sync")]
+    #[error(
+        "there is nothing at {0}; see GET /api/status, /api/documents, /api/presence, /api/events and POST /api/sync"
+    )]
     NoSuchPath(String),
     #[error("there is no document `{0}`")]
     NoSuchDocument(String),
     #[error("document `{document}` has nothing at `{path}`")]
     NothingThere { document: String, path: String },
-    #[error("the body is not the JSON of an edit or a list of edits: {0}")]
+    #[error("the body is not the JSON that this request takes: {0}")]
     BadJson(String),
     #[error("the query is malformed: {0}")]
     BadQuery(String),
@@ -46,6 +48,7 @@ impl ApiError {
             Self::NotJson => "not-json",
             Self::Node(NodeError::Stopped) => "stopped",
             Self::Node(NodeError::Edit(_)) => "edit-refused",
+            Self::Node(NodeError::Ephemeral(_)) => "value-refused",
             Self::Node(NodeError::Document(_)) => "bad-document-name",
             Self::Node(NodeError::Absent(_)) => "absent",
         }
@@ -65,7 +68,7 @@ impl ResponseError for ApiError {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Node(NodeError::Stopped) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Node(NodeError::Edit(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Node(NodeError::Edit(_) | NodeError::Ephemeral(_)) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Node(NodeError::Absent(_)) => StatusCode::NOT_IMPLEMENTED,
         }
     }

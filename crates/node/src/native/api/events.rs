@@ -7,7 +7,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use crate::{Event, Member, Node};
+use crate::{Event, Member, Node, native::presence::shown};
 
 #[get("/api/events")]
 pub(crate) async fn follow(node: web::Data<Node>) -> HttpResponse {
@@ -31,7 +31,7 @@ async fn next(mut events: Receiver<Arc<Event>>) -> Option<(String, Receiver<Arc<
     Some((format!("event: {name}\ndata: {data}\n\n"), events))
 }
 
-fn show(member: &Member) -> Value {
+pub(super) fn show(member: &Member) -> Value {
     let capabilities: BTreeMap<&str, &str> = member.capabilities.iter().collect();
     json!({
         "session": member.session, "node": member.node, "name": member.name, "status": member.status,
@@ -48,6 +48,15 @@ fn describe(event: &Event) -> (&'static str, Value) {
         Event::PeerChanged { member } => ("peer_changed", json!({ "member": show(member) })),
         Event::PeerLeft { member, gracefully } => {
             ("peer_left", json!({ "member": show(member), "gracefully": gracefully }))
+        }
+        Event::EphemeralSet { session, key, value } => {
+            ("ephemeral_set", json!({ "session": session, "key": key, "value": shown(value) }))
+        }
+        Event::EphemeralGone { session, key } => {
+            ("ephemeral_gone", json!({ "session": session, "key": key }))
+        }
+        Event::EphemeralRefused { key, error } => {
+            ("ephemeral_refused", json!({ "key": key, "reason": error.to_string() }))
         }
         Event::LinkUp { peer } => {
             ("link_up", json!({ "session": peer.session, "node": peer.node, "connect_us": peer.connect_us }))

@@ -6,6 +6,8 @@
 //! | `GET /api/documents` | the names of all documents |
 //! | `GET /api/documents/{doc}?path=a/b` | the document, or what lies at a path, as JSON |
 //! | `POST /api/documents/{doc}?wait=stored` | one edit or a list of them, as one transaction; answers with its dot |
+//! | `GET /api/presence` | who is here, and what each of them shows |
+//! | `POST /api/presence` | shows the others a value for a while, or clears it |
 //! | `GET /api/events` | server-sent events |
 //! | `POST /api/sync` | compares versions with every linked peer now |
 //!
@@ -15,6 +17,7 @@
 mod documents;
 mod error;
 mod events;
+mod presence;
 mod status;
 
 use std::{
@@ -77,6 +80,8 @@ impl ApiServer {
                 .service(documents::list)
                 .service(documents::get)
                 .service(documents::edit)
+                .service(presence::get)
+                .service(presence::change)
                 .service(events::follow)
                 .default_service(web::to(error::no_such_path))
         })
