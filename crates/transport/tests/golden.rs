@@ -2,10 +2,15 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
+
 use data_encoding::HEXLOWER;
 use meshwork_base::{NodeId, ReplicaId, SessionId, SpaceId};
-use meshwork_identity::Signature;
-use meshwork_transport::{Farewell, Hello, LINK_VERSION, Message, Proof, Refusal, Signal, SignalKind};
+use meshwork_identity::{Ed25519, NodeKey, Signature, SpaceSecret};
+use meshwork_transport::{
+    Config, Context, Farewell, Hello, LINK_VERSION, MemoryNetwork, Message, Proof, Refusal, Signal,
+    SignalKind,
+};
 use meshwork_wire::{decode, encode};
 
 fn hello() -> Hello {
@@ -55,6 +60,41 @@ fn golden_signals() {
         assert_eq!(HEXLOWER.encode(&bytes), expected.trim(), "{signal:?}");
         assert_eq!(decode::<Signal>(&bytes), Ok(signal));
     }
+}
+
+/// The `Hello` and the `Proof` of both ends, as sent: keys, nonces and certificates are fixed, so the signatures and the
+/// macs pin the transcript that they cover.
+#[test]
+fn golden_handshake() {
+    let context = |number: u8| {
+        let signer = Arc::new(NodeKey::from_bytes(&[number; 32]));
+        let (verifier, secret) = (Arc::new(Ed25519), SpaceSecret::from_bytes([9; 32]));
+        Context { signer, verifier, secret, ..support::context(number) }
+    };
+    let mut network = MemoryNetwork::new(support::ms(5));
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    for number in [1, 2] {
+        network.add(support::transport_of(Config::default(), context(number)));
+        let sent = sent.clone();
+        let (from, to) = (support::session(number), support::session(3 - number));
+        network.tamper_frames(from, to, move |_, frame| {
+            let message = support::message_of(&frame);
+            let name = match &message {
+                Message::Hello(_) => "hello",
+                Message::Proof(_) => "proof",
+                _ => return vec![frame],
+            };
+            let line = format!("{name} of {number}: {}", HEXLOWER.encode(&message.encode()));
+            sent.lock().unwrap().push(line);
+            vec![frame]
+        });
+    }
+    network.introduce(support::session(1), support::session(2));
+    network.advance(support::ms(500));
+    assert_eq!(support::ups(&network.take(support::session(1))), [2]);
+    let mut lines = std::mem::take(&mut *sent.lock().unwrap());
+    lines.sort();
+    assert_eq!(lines.join("\n"), include_str!("golden/handshake.txt").trim());
 }
 
 #[test]
