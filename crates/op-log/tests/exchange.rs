@@ -128,6 +128,31 @@ fn what_follows_a_version_is_what_a_log_at_it_lacks() {
     assert_eq!(both, [1, 1, 2, 3, 4, 5, 6, 7, 8]);
 }
 
+/// Three who answer each other, in blocks too large to be merged: each block brings something that is ready at once.
+#[test]
+fn each_block_finds_what_it_depends_on() {
+    let mut world = World::new(3);
+    (0..3).for_each(|host| world.store(host));
+    for turn in 0..12 {
+        world.write(turn % 3, 1, &[1; 40_000]);
+        world.store(turn % 3);
+        give(&mut world, turn % 3, (turn + 1) % 3);
+        world.now = world.now.after(Duration::from_millis(2));
+    }
+    for (from, to) in [(0, 1), (1, 2)] {
+        give(&mut world, from, to);
+    }
+    for host in 0..3 {
+        let blocks = world.hosts[host].log.blocks_since(&Version::default());
+        assert!(blocks.len() >= 10, "{} blocks", blocks.len());
+        let mut newcomer = narrow(Config::default());
+        for (number, block) in blocks.into_iter().enumerate() {
+            newcomer.merge(0, vec![block]).unwrap();
+            assert_eq!(newcomer.hosts[0].visible.len(), number + 1, "host {host}");
+        }
+    }
+}
+
 #[test]
 fn a_refused_block_is_named_and_the_ones_before_it_are_kept() {
     let mut good = writer(7);
