@@ -27,6 +27,9 @@ pub struct Config {
     pub buffered_blocks_max: usize,
     /// How many replicas one peer may tell of that we lack.
     pub remote_replicas_max: usize,
+    /// What all kept proofs of equivocation may take, in bytes. (They are kept without the operations' bodies, mostly
+    /// some hundred bytes each.)
+    pub proof_bytes_max: usize,
     /// How many operations are delivered at a time while opening.
     pub deliver_operations_max: usize,
 }
@@ -42,6 +45,7 @@ impl Default for Config {
             buffered_bytes_max: 16 * 1024 * 1024,
             buffered_blocks_max: 4_096,
             remote_replicas_max: 65_536,
+            proof_bytes_max: 4 * 1024 * 1024,
             deliver_operations_max: 4_096,
         }
     }
@@ -58,6 +62,7 @@ impl Config {
         ConfigError::check("buffered_bytes_max", self.buffered_bytes_max, 2 * 1024 * 1024..=1 << 30)?;
         ConfigError::check("buffered_blocks_max", self.buffered_blocks_max, 16..=1_000_000)?;
         ConfigError::check("remote_replicas_max", self.remote_replicas_max, 16..=10_000_000)?;
+        ConfigError::check("proof_bytes_max", self.proof_bytes_max, 256 * 1024..=1 << 30)?;
         ConfigError::check("deliver_operations_max", self.deliver_operations_max, 1..=1_000_000)
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use meshwork_base::{Bytes, Dot, Hash, ReplicaId, Row, SessionId, Tip, Version};
+use meshwork_base::{Bytes, Dot, Hash, NodeId, ReplicaId, Row, SessionId, Tip, Version};
 use meshwork_identity::Verifier;
 
 use crate::{
@@ -39,12 +39,14 @@ pub(crate) struct History {
     pub(crate) version: Version,
     pub(crate) buffer: Buffer,
     arrivals: u64,
+    /// All that they write is closed.
+    liars: BTreeSet<NodeId>,
 }
 
 impl History {
     pub(crate) fn new(format: Format) -> Self {
         let (chains, version, buffer) = (BTreeMap::new(), Version::default(), Buffer::default());
-        Self { format, chains, version, buffer, arrivals: 0 }
+        Self { format, chains, version, buffer, arrivals: 0, liars: BTreeSet::new() }
     }
 
     /// The last linked sequence of `replica`.
@@ -121,6 +123,9 @@ impl History {
     /// Takes a verified block.
     pub(crate) fn insert(&mut self, block: Block, from: Option<SessionId>, accepted: &mut Accepted) {
         let replica = block.outline.replica;
+        if self.liars.contains(&block.outline.author) {
+            self.close(&replica);
+        }
         self.buffer.insert(block, from);
         self.advance(replica, accepted);
     }
@@ -270,6 +275,19 @@ impl History {
     /// From now on the chain grows only as far as others need it.
     pub(crate) fn close(&mut self, replica: &ReplicaId) {
         self.chains.entry(*replica).or_default().closed = true;
+    }
+
+    pub(crate) fn is_closed(&self, replica: &ReplicaId) -> bool {
+        self.chains.get(replica).is_some_and(|chain| chain.closed)
+    }
+
+    /// From now on every chain of `author` does.
+    pub(crate) fn close_author(&mut self, author: NodeId) {
+        self.liars.insert(author);
+        for chain in self.chains.values_mut() {
+            let block = chain.blocks.first().and_then(|block| self.format.outline(&block.bytes).ok());
+            chain.closed |= block.is_some_and(|outline| outline.author == author);
+        }
     }
 
     /// The first sequence at which a verified block differs from what is linked (one after the end, if it does not).

@@ -83,6 +83,8 @@ mod machine;
 mod message;
 mod meta;
 mod operation;
+mod pace;
+mod proofs;
 mod query;
 mod recovery;
 mod retire;

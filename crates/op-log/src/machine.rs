@@ -17,6 +17,7 @@ use crate::{
     causal::Bounds,
     flush::Author,
     history::{Accepted, History, without},
+    proofs::Proofs,
     recovery,
     sync::Link,
 };
@@ -50,8 +51,8 @@ pub struct OpLog {
     pub(crate) links: BTreeMap<SessionId, Link>,
     /// Which replica is being fetched from whom.
     pub(crate) fetches: BTreeMap<ReplicaId, SessionId>,
-    /// For each closed replica, the two blocks that contradict each other.
-    pub(crate) proofs: BTreeMap<ReplicaId, (Bytes, Bytes)>,
+    /// Why replicas are closed.
+    pub(crate) proofs: Proofs,
     closing: Closing,
     pub(crate) effects: VecDeque<Effect>,
 }
@@ -97,7 +98,7 @@ impl OpLog {
             marked: false,
             links: BTreeMap::new(),
             fetches: BTreeMap::new(),
-            proofs: BTreeMap::new(),
+            proofs: Proofs::default(),
             closing: Closing::Open,
             effects: VecDeque::new(),
         }
@@ -270,7 +271,8 @@ impl OpLog {
         if self.proofs.is_empty() {
             return self.shown.digest();
         }
-        let open = self.shown.iter().filter(|(replica, _)| !self.proofs.contains_key(*replica));
+        let closed = |replica| self.proofs.contains(replica) || self.history.is_closed(replica);
+        let open = self.shown.iter().filter(|(replica, _)| !closed(*replica));
         open.map(|(replica, tip)| (*replica, *tip)).collect::<Version>().digest()
     }
 }
@@ -289,7 +291,7 @@ impl Machine for OpLog {
             Input::PeerDown { peer } => self.peer_down(now, peer),
             Input::Received { from, message } => self.hear(now, from, message),
             Input::Congested { peer } => self.congested(peer),
-            Input::Drained { peer } => self.drained(peer),
+            Input::Drained { peer } => self.drained(now, peer),
             Input::Sync => self.compare_all(),
         }
     }

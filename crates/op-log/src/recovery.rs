@@ -14,6 +14,7 @@ use crate::{
     chain::row_key,
     flush::Author,
     history::{Accepted, History},
+    proofs::{Proof, Proofs},
 };
 
 const KEY_FORMAT: &str = "format";
@@ -98,7 +99,7 @@ impl OpLog {
         let proofs = load_proofs(&mut history, &stored.proofs)?;
 
         let clean = !stored.meta.contains_key(KEY_MARK.as_bytes());
-        let usable = clean && own.is_some_and(|(replica, _)| !proofs.contains_key(&replica));
+        let usable = clean && own.is_some_and(|(replica, _)| !proofs.contains(&replica));
         let record = match record {
             Some(record) if usable => record,
             previous => Record::next(&mut random, now, previous.map_or(0, |record| record.epoch)),
@@ -251,17 +252,18 @@ fn blame(format: &Format, context: &Context, parts: &[Outline], error: crate::Bl
     }
 }
 
-fn load_proofs(
-    history: &mut History,
-    rows: &BTreeMap<Bytes, Bytes>,
-) -> Result<BTreeMap<ReplicaId, (Bytes, Bytes)>, OpenError> {
-    let mut proofs = BTreeMap::new();
+fn load_proofs(history: &mut History, rows: &BTreeMap<Bytes, Bytes>) -> Result<Proofs, OpenError> {
+    let mut proofs = Proofs::default();
     for (key, value) in rows {
         let refuse = |reason: String| corrupt(Table::Proofs, key, reason);
         let pair: (Bytes, Bytes) = meshwork_wire::decode(value).map_err(|error| refuse(error.to_string()))?;
+        let stripped = |bytes| history.format.outline(bytes).and_then(|outline| outline.without_bodies());
         let outline = history.format.outline(&pair.0).map_err(|error| refuse(error.to_string()))?;
+        let first = stripped(&pair.0).map_err(|error| refuse(error.to_string()))?;
+        let second = stripped(&pair.1).map_err(|error| refuse(error.to_string()))?;
         history.close(&outline.replica);
-        proofs.insert(outline.replica, pair);
+        proofs.insert(outline.replica, Proof { author: outline.author, first, second });
     }
+    proofs.liars().for_each(|author| history.close_author(author));
     Ok(proofs)
 }

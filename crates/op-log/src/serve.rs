@@ -1,6 +1,6 @@
 //! Sending peers what they asked for: merged into full blocks, in causal order, under their credit.
 
-use meshwork_base::{Bytes, ReplicaId, SessionId};
+use meshwork_base::{Bytes, ReplicaId, SessionId, Timestamp};
 use meshwork_wire::{BLOCK_BYTES_MAX, BLOCK_OPERATIONS_MAX, Channel};
 
 use crate::{
@@ -10,21 +10,21 @@ use crate::{
 };
 
 impl OpLog {
-    pub(crate) fn hear_want(&mut self, from: SessionId, ranges: &[Range], credit_bytes: u64) {
+    pub(crate) fn hear_want(&mut self, now: Timestamp, from: SessionId, ranges: &[Range], credit_bytes: u64) {
         if ranges.len() > ENTRIES_MAX || ranges.iter().any(|range| range.after >= range.tip.sequence) {
             return self.misbehaved(from, "wants too many ranges at once, or empty ones");
         }
         for range in ranges {
             self.serve_from(from, &range.replica, range.after);
         }
-        self.hear_credit(from, credit_bytes);
+        self.hear_credit(now, from, credit_bytes);
     }
 
-    pub(crate) fn hear_credit(&mut self, from: SessionId, bytes: u64) {
+    pub(crate) fn hear_credit(&mut self, now: Timestamp, from: SessionId, bytes: u64) {
         if let Some(link) = self.links.get_mut(&from) {
             link.credit = link.credit.saturating_add(bytes).min(CREDIT_BYTES_MAX);
         }
-        self.pump(from);
+        self.pump(now, from);
     }
 
     /// How much of `replica` may leave. While a peer claims to know another branch of our own, nothing new of it does.
@@ -51,9 +51,19 @@ impl OpLog {
         link.order.insert((block.arrival, *replica));
     }
 
+    /// Sends what waits for the peer, as far as it may leave by now.
+    pub(crate) fn pump(&mut self, now: Timestamp, peer: SessionId) {
+        self.send_proofs(now, peer);
+        self.serve(peer);
+        if let Some(link) = self.links.get_mut(&peer) {
+            let proofs = !link.congested && !link.proofs.is_empty();
+            link.pump_due = link.proof_window.until().filter(|_| proofs);
+        }
+    }
+
     /// Sends as much as the peer's credit and queue allow. What arrived here first goes first, so that every block
     /// finds what its first operation depends on.
-    pub(crate) fn pump(&mut self, peer: SessionId) {
+    fn serve(&mut self, peer: SessionId) {
         let mut batch = Vec::new();
         while let Some(link) = self.links.get_mut(&peer)
             && !link.congested

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use meshwork_base::{Deadline, Hash, Monotonic, ReplicaId, SessionId, Timestamp, Tip};
 use meshwork_wire::Channel;
 
-use crate::{Event, Message, OpLog, message::ENTRIES_MAX};
+use crate::{Event, Message, OpLog, message::ENTRIES_MAX, pace::Window};
 
 /// After so many comparisons without agreement all tips are told, not only the changed ones.
 const MISMATCHES_MAX: u32 = 3;
@@ -33,6 +33,11 @@ pub(crate) struct Link {
     unannounced: BTreeSet<ReplicaId>,
     announce_due: Option<Monotonic>,
     pub(crate) congested: bool,
+    /// The replicas whose proofs it was not told of.
+    pub(crate) proofs: BTreeSet<ReplicaId>,
+    pub(crate) proof_window: Window,
+    /// When more of what waits for it may leave.
+    pub(crate) pump_due: Option<Monotonic>,
 
     /// What the peer has and we lack.
     pub(crate) remote: BTreeMap<ReplicaId, Tip>,
@@ -60,7 +65,8 @@ impl Link {
         let sync = at(self.sync_due, "compare versions with a peer");
         let announce = at(self.announce_due, "tell a peer of new operations");
         let stalled = at(self.stalled_due, "give up a peer that sends nothing");
-        Deadline::earliest(Deadline::earliest(sync, announce), stalled)
+        let pump = at(self.pump_due, "send a peer more of what waits for it");
+        Deadline::earliest(Deadline::earliest(sync, announce), Deadline::earliest(stalled, pump))
     }
 
     /// Whether new blocks of our own `replica` may be pushed to it: it has everything `before`, and keeps up.
@@ -94,11 +100,10 @@ impl OpLog {
     pub(crate) fn peer_up(&mut self, now: Timestamp, peer: SessionId) {
         self.peer_down(now, peer);
         let sync_due = Some(now.monotonic + self.config.sync_interval());
-        self.links.insert(peer, Link { sync_due, ..Link::default() });
-        for (first, second) in self.proofs.values().cloned().collect::<Vec<_>>() {
-            self.send(peer, Channel::Control, Message::Proof { first, second });
-        }
+        let proofs = self.proofs.replicas().collect();
+        self.links.insert(peer, Link { sync_due, proofs, ..Link::default() });
         self.compare(peer);
+        self.pump(now, peer);
     }
 
     pub(crate) fn peer_down(&mut self, now: Timestamp, peer: SessionId) {
@@ -114,11 +119,11 @@ impl OpLog {
     }
 
     /// What was not pushed in the meantime is found by comparing.
-    pub(crate) fn drained(&mut self, peer: SessionId) {
+    pub(crate) fn drained(&mut self, now: Timestamp, peer: SessionId) {
         let Some(link) = self.links.get_mut(&peer) else { return };
         link.congested = false;
         let behind = !link.changed.is_empty();
-        self.pump(peer);
+        self.pump(now, peer);
         if behind {
             self.compare(peer);
         }
@@ -142,8 +147,8 @@ impl OpLog {
         match message {
             Message::Digest { digest, answer } => self.hear_digest(from, digest, answer),
             Message::Have { entries, answer_wanted } => self.hear_have(now, from, &entries, answer_wanted),
-            Message::Want { ranges, credit_bytes } => self.hear_want(from, &ranges, credit_bytes),
-            Message::Credit { bytes } => self.hear_credit(from, bytes),
+            Message::Want { ranges, credit_bytes } => self.hear_want(now, from, &ranges, credit_bytes),
+            Message::Credit { bytes } => self.hear_credit(now, from, bytes),
             Message::Blocks { wanted, blocks } => self.hear_blocks(now, from, wanted, &blocks),
             Message::Proof { first, second } => self.hear_proof(now, from, first, second),
         }
@@ -270,6 +275,10 @@ impl OpLog {
             let Some(link) = self.links.get_mut(&peer) else { continue };
             let (stalled, announce, sync) =
                 (due(link.stalled_due), due(link.announce_due), due(link.sync_due));
+            if due(link.pump_due) {
+                self.pump(now, peer);
+            }
+            let Some(link) = self.links.get_mut(&peer) else { continue };
             if stalled {
                 link.stalled_due = None;
                 // The leave to send may have been lost with the request.

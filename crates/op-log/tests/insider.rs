@@ -3,12 +3,13 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use common::{SPACE, World, session};
-use meshwork_base::{Bytes, DocumentId, HybridTime, NodeId, Seed};
+use common::{Host, Rows, SPACE, World, session};
+use meshwork_base::{Bytes, DocumentId, Dot, HybridTime, NodeId, ReplicaId, Seed, Table};
 use meshwork_identity::KeyedHash;
-use meshwork_op_log::{EntryWriter, Input, Message};
+use meshwork_op_log::{Config, EntryWriter, Event, Input, Message};
+use meshwork_wire::Channel;
 
 fn writer(signs_as: u8, nonce: u64) -> EntryWriter {
     let key = KeyedHash { node: NodeId([signs_as; 32]), world: [9; 32] };
@@ -41,4 +42,128 @@ fn a_proof_at_the_end_of_all_numbers_is_judged_without_a_panic() {
     let last = Bytes::from(last);
     hear(&mut world, Message::Proof { first: last.clone(), second: last });
     assert_eq!(world.hosts[0].misbehaved.len(), 1);
+}
+
+/// Two signed blocks of one operation each under one dot.
+fn contradiction(signs_as: u8, nonce: u64, body_bytes: usize) -> Message {
+    let branch = |byte| write(&mut writer(signs_as, nonce), &vec![byte; body_bytes]);
+    Message::Proof { first: branch(1), second: branch(2) }
+}
+
+fn equivocations(world: &World, host: usize) -> usize {
+    let events = world.hosts[host].events.iter();
+    events.filter(|event| matches!(event, Event::Equivocation { .. })).count()
+}
+
+fn bytes_on_the_way(world: &World, to: usize) -> usize {
+    let lanes = world.network.iter().filter(|((_, receiver, _), _)| *receiver == to);
+    lanes.flat_map(|(_, queue)| queue).map(|message| meshwork_wire::encode(message).unwrap().len()).sum()
+}
+
+#[test]
+fn proofs_travel_without_bodies() {
+    let mut world = star(3);
+    for nonce in 0..9 {
+        hear(&mut world, contradiction(7, nonce, 500_000));
+    }
+    assert_eq!(equivocations(&world, 0), 9);
+    assert!(bytes_on_the_way(&world, 2) < 10_000, "{} bytes", bytes_on_the_way(&world, 2));
+    // Its own proof is not told to whoever brought it.
+    assert_eq!(world.network.get(&(0, 1, Channel::Control)).map_or(0, |queue| queue.len()), 0);
+    world.run(Duration::from_secs(1));
+    assert_eq!(equivocations(&world, 2), 9);
+    let disk: usize = world.hosts[0].disk.values().map(|value| value.len()).sum();
+    assert!(disk < 10_000, "{disk} bytes");
+    // A newcomer, also after a restart.
+    let disk = world.hosts[0].disk.clone();
+    world.cut(0, 1);
+    world.hosts[0] = Host::open(1, 50, world.now, disk).unwrap();
+    world.feed(0, None);
+    world.link(0, 1);
+    assert!(bytes_on_the_way(&world, 1) < 10_000);
+    world.run(Duration::from_secs(1));
+    assert_eq!(equivocations(&world, 1), 9);
+}
+
+/// What is left of a proof is its metas, which are not small either.
+fn heavy_contradiction(signs_as: u8, nonce: u64) -> Message {
+    let dependencies: Vec<_> =
+        (0..1_000u128).map(|id| Dot::new(ReplicaId(id.to_be_bytes()), u64::MAX)).collect();
+    let branch = |body: &[u8]| {
+        let document = DocumentId::new("d").unwrap();
+        let mut writer = writer(signs_as, nonce);
+        writer.write(dependencies.clone(), &document, HybridTime::default(), body).unwrap().bytes().clone()
+    };
+    Message::Proof { first: branch(b"1"), second: branch(b"2") }
+}
+
+#[test]
+fn many_proofs_leave_a_few_at_a_time() {
+    let mut world = star(1);
+    world.hosts.push(Host::open(2, 2, world.now, Rows::new()).unwrap());
+    world.hosts.push(Host::open(3, 3, world.now, Rows::new()).unwrap());
+    world.link(0, 1);
+    for author in 10..50 {
+        hear(&mut world, heavy_contradiction(author, 1));
+    }
+    assert_eq!(equivocations(&world, 0), 40);
+    world.drain();
+    world.link(0, 2);
+    assert!(bytes_on_the_way(&world, 2) < 150_000, "{} bytes", bytes_on_the_way(&world, 2));
+    world.feed(0, Some(Input::Congested { peer: session(2) }));
+    world.run(Duration::from_secs(5));
+    let told = equivocations(&world, 2);
+    assert!(told < 5, "{told}");
+    world.feed(0, Some(Input::Drained { peer: session(2) }));
+    world.run(Duration::from_secs(5));
+    assert_eq!(equivocations(&world, 2), 40);
+}
+
+#[test]
+fn an_author_who_contradicts_itself_again_and_again_is_closed() {
+    let mut world = star(3);
+    for nonce in 0..20 {
+        hear(&mut world, contradiction(7, nonce, 10));
+    }
+    world.run(Duration::from_secs(3));
+    for host in [0, 2] {
+        assert_eq!(equivocations(&world, host), 16, "host {host}");
+        let proofs = world.hosts[host].disk.keys().filter(|(table, _)| *table == Table::Proofs);
+        assert_eq!(proofs.count(), 16);
+        assert_eq!(world.hosts[host].misbehaved, Vec::<String>::new());
+    }
+    let say = |world: &mut World, signs_as| {
+        let blocks = vec![write(&mut writer(signs_as, 99), b"new")];
+        hear(world, Message::Blocks { wanted: false, blocks });
+        world.run(Duration::from_secs(3));
+        (world.hosts[0].log.operations(), world.hosts[2].log.operations())
+    };
+    assert_eq!(say(&mut world, 7), (0, 0));
+    assert_eq!(say(&mut world, 8), (1, 1));
+    // It stays so after a restart.
+    let disk = world.hosts[0].disk.clone();
+    world.cut(0, 1);
+    world.hosts[0] = Host::open(1, 50, world.now, disk).unwrap();
+    world.feed(0, None);
+    world.link(0, 1);
+    assert_eq!(say(&mut world, 7).0, 1);
+    assert_eq!(say(&mut world, 9).0, 2);
+}
+
+#[test]
+fn all_proofs_together_are_bounded() {
+    let mut world = star(2);
+    let config = Config { proof_bytes_max: 256 * 1024, ..Config::default() };
+    world.hosts[0] = Host::open_with(config, 1, 9, world.now, Rows::new()).unwrap();
+    world.feed(0, None);
+    world.cut(0, 1);
+    world.link(0, 1);
+    for author in 10..50 {
+        hear(&mut world, heavy_contradiction(author, 1));
+    }
+    world.drain();
+    let disk = world.hosts[0].disk.iter().filter(|((table, _), _)| *table == Table::Proofs);
+    let kept: usize = disk.map(|(_, value)| value.len()).sum();
+    assert!((200_000..260_000).contains(&kept), "{kept} bytes");
+    assert_eq!(world.hosts[0].misbehaved, Vec::<String>::new());
 }
