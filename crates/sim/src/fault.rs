@@ -163,6 +163,21 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether others still hear enough of everybody.
+    pub(crate) fn is_quiet(&self) -> bool {
+        matches!(
+            self,
+            Self::Pause { announced: true, .. }
+                | Self::Throttle { .. }
+                | Self::ClockJump { .. }
+                | Self::DiskFull { .. }
+                | Self::DiskSlow { .. }
+                | Self::HubCrash
+                | Self::HubSlow { .. }
+                | Self::HubCut { .. }
+        )
+    }
+
     /// The nodes that it speaks of.
     pub fn nodes(&self) -> Vec<usize> {
         match self {

@@ -30,8 +30,8 @@ pub(crate) struct Node {
     pub(crate) mesh: Option<Mesh>,
     /// Counts starts: what was meant for an earlier life does not reach this one.
     pub(crate) life: u64,
-    /// Every session it ever was, the present one last.
-    sessions: Vec<SessionId>,
+    /// Every life, the present or last one last.
+    pub(crate) lives: Vec<Life>,
     /// What lasts.
     pub(crate) disk: Disk,
     /// The disk has lost what it had said to be durable, and it has not started since.
@@ -46,6 +46,8 @@ pub(crate) struct Node {
     pub(crate) throttled: u32,
     /// How many reasons there are why it has told the others that it is away.
     pub(crate) away: u32,
+    /// Since when.
+    pub(crate) away_since: Option<Monotonic>,
     /// What came while it stood still.
     pub(crate) waiting: VecDeque<Input>,
     /// It dies after so many effects.
@@ -67,7 +69,7 @@ impl Node {
             seed,
             mesh: None,
             life: 0,
-            sessions: Vec::new(),
+            lives: Vec::new(),
             disk: Disk::default(),
             disk_lost: false,
             clock,
@@ -75,6 +77,7 @@ impl Node {
             paused: 0,
             throttled: 0,
             away: 0,
+            away_since: None,
             waiting: VecDeque::new(),
             doomed: None,
             closing: false,
@@ -89,7 +92,7 @@ impl Node {
 
     /// Whether a session is or was one of its lives.
     pub(crate) fn has_been(&self, session: &SessionId) -> bool {
-        self.sessions.contains(session)
+        self.lives.iter().any(|life| life.session == *session)
     }
 
     /// Its present session, while it is up.
@@ -113,21 +116,25 @@ impl Node {
     }
 
     /// It is gone, by a crash or after it has closed.
-    pub(crate) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self, now: Monotonic) {
+        if let Some(life) = self.lives.last_mut() {
+            life.ended.get_or_insert(now);
+        }
         self.mesh = None;
         self.doomed = None;
         self.closing = false;
         self.waiting.clear();
     }
 
-    /// Starts with what the disk kept; returns what that is.
-    pub(crate) fn start(&mut self, now: Timestamp) -> Result<Version, op_log::OpenError> {
+    /// Starts at the true moment `now` with what the disk kept; returns what that is.
+    pub(crate) fn start(&mut self, now: Monotonic) -> Result<Version, op_log::OpenError> {
         self.life += 1;
         self.armed = None;
         let seed = self.seed.fork(&format!("life {}", self.life));
         let rows = self.disk.open();
-        let machines = self.machines(now, &seed, rows)?;
-        self.sessions.push(machines.transport.session());
+        let machines = self.machines(self.clock.read(now), &seed, rows)?;
+        let session = machines.transport.session();
+        self.lives.push(Life { session, began: now, ended: None, was_away: self.away > 0 });
         let found = machines.op_log.version().clone();
         let courier = Shuffled::new(seed.fork("shuffle").random());
         self.mesh = Some(Mesh::new(machines).with_courier(courier));
@@ -202,6 +209,18 @@ impl Node {
     pub(crate) fn rearm(&self, now: Monotonic) -> Option<Monotonic> {
         self.armed.map(|at| self.timer(self.clock.when(at).max(now + Duration::from_micros(1))))
     }
+}
+
+/// One life of a node.
+pub(crate) struct Life {
+    /// As which session.
+    pub(crate) session: SessionId,
+    /// When it started.
+    pub(crate) began: Monotonic,
+    /// When it ended.
+    pub(crate) ended: Option<Monotonic>,
+    /// It has told others that it is away.
+    pub(crate) was_away: bool,
 }
 
 /// What becomes of a wake-up.

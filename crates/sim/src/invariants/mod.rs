@@ -3,7 +3,9 @@
 mod causality;
 mod convergence;
 mod durability;
+mod presence;
 mod progress;
+mod receipts;
 mod trust;
 
 use meshwork::{Deadline, Effect, Mesh, Monotonic, Version};
@@ -28,8 +30,9 @@ pub struct Violation {
 pub(crate) struct Scene<'a> {
     /// The true time.
     pub(crate) now: Monotonic,
-    /// Faults have ended.
-    pub(crate) healed: bool,
+    /// Since when no fault has kept anybody from hearing of anybody. (Of tabs that say so beforehand, one hears
+    /// enough.)
+    pub(crate) quiet_since: Monotonic,
     /// The run.
     pub(crate) plan: &'a Plan,
     /// Everybody. The correct ones come first.
@@ -109,6 +112,8 @@ pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
         Box::new(causality::Causality::new(nodes)),
         Box::new(convergence::Convergence::default()),
         Box::new(durability::Durability::new(nodes)),
+        Box::new(presence::Presence),
+        Box::new(receipts::Receipts::new(nodes)),
         Box::new(progress::Progress::new(nodes)),
         Box::new(trust::Trust),
     ]

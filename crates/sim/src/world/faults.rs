@@ -57,6 +57,9 @@ impl World {
             return;
         }
         let fault = self.plan.faults[index].fault.clone();
+        if !fault.is_quiet() {
+            self.last_loud = self.now;
+        }
         self.trace.world(self.now, None, What::Ends(fault.clone()));
         match fault {
             Fault::Cut { from, to, both } => {
@@ -167,6 +170,12 @@ impl World {
         state.away = if hidden { state.away + 1 } else { state.away - 1 };
         let changes = state.away == u32::from(hidden);
         let life = state.life;
+        if changes {
+            state.away_since = hidden.then_some(self.now);
+        }
+        if let Some(life) = state.lives.last_mut().filter(|life| hidden && life.ended.is_none()) {
+            life.was_away = true;
+        }
         if changes {
             self.tell(node, life, Input::Command(Command::SetAway(hidden)));
         }

@@ -25,8 +25,7 @@ impl World {
             return;
         }
         self.trace.world(self.now, Some(node), What::Starts);
-        let now = self.nodes[node].clock.read(self.now);
-        let found = match self.nodes[node].start(now) {
+        let found = match self.nodes[node].start(self.now) {
             Ok(found) => found,
             Err(error) => {
                 return self.broken(
@@ -64,7 +63,7 @@ impl World {
         }
         self.network.forget(node);
         self.hub_lost(node);
-        self.nodes[node].stop();
+        self.nodes[node].stop(self.now);
     }
 
     pub(super) fn wake(&mut self, node: usize, life: u64) {

@@ -110,6 +110,8 @@ pub struct World {
     violation: Option<Violation>,
     /// The faults that are going on.
     begun: BTreeSet<usize>,
+    /// When the last fault ended that kept somebody from hearing of somebody.
+    last_loud: Monotonic,
     injected: u64,
     healed: bool,
     settled: bool,
@@ -165,6 +167,7 @@ impl World {
             invariants: invariants::all(&plan),
             violation: None,
             begun: BTreeSet::new(),
+            last_loud: Monotonic(1_000_000),
             injected: 0,
             healed: false,
             settled: false,
@@ -271,9 +274,15 @@ impl World {
         }
     }
 
+    fn quiet_since(&self) -> Monotonic {
+        let loud = self.begun.iter().any(|index| !self.plan.faults[*index].fault.is_quiet());
+        if loud { self.now } else { self.last_loud }
+    }
+
     /// Asks every invariant.
     fn judge(&mut self, node: Option<usize>, ask: impl Fn(&mut dyn Invariant, &Scene<'_>) -> Verdict) {
-        let scene = Scene { now: self.now, healed: self.healed, plan: &self.plan, nodes: &self.nodes };
+        let quiet_since = self.quiet_since();
+        let scene = Scene { now: self.now, quiet_since, plan: &self.plan, nodes: &self.nodes };
         for invariant in &mut self.invariants {
             if let Err(what) = ask(invariant.as_mut(), &scene) {
                 let violation = Violation { invariant: invariant.name(), at_us: self.now.0, node, what };
@@ -288,7 +297,8 @@ impl World {
         if !self.healed {
             return;
         }
-        let scene = Scene { now: self.now, healed: true, plan: &self.plan, nodes: &self.nodes };
+        let quiet_since = self.quiet_since();
+        let scene = Scene { now: self.now, quiet_since, plan: &self.plan, nodes: &self.nodes };
         for invariant in &mut self.invariants {
             match invariant.settled(&scene) {
                 Ok(Settled::Yes) => {}
