@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     seed: Option<u64>,
     /// The most memory that a process may have resident, in MiB
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 128)]
     pub(crate) memory_mib: u64,
     /// Print one JSON object instead of tables
     #[arg(long)]

@@ -22,7 +22,7 @@ pub(crate) enum Fault {
     /// SIGKILL; it starts again when the fault ends. A hub keeps nothing.
     KillHub,
     /// SIGSTOP, and SIGCONT when the fault ends.
-    Pause { node: usize },
+    Pause { host: usize },
     /// The node's disk fills up until it reports that it is stalled, and has room again when the fault ends.
     FillDisk { node: usize },
     /// SIGKILL while the disk is full; the node starts again on the full disk, which then has room again.
@@ -82,7 +82,7 @@ impl fmt::Display for Kind {
             Self::Delay => "packets late and reordered",
             Self::KillNode => "node killed, restarted",
             Self::KillHub => "hub killed, restarted",
-            Self::Pause => "node stopped, continued",
+            Self::Pause => "node or hub stopped, continued",
             Self::FillDisk => "disk full, freed",
             Self::KillOnFullDisk => "node killed, restarted on a full disk",
             Self::LoseDisk => "node killed, its disk lost",
@@ -107,6 +107,8 @@ impl Fault {
 /// A fault with its time.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Episode {
+    /// Of the first round: it takes place even when time has run out.
+    pub(crate) required: bool,
     /// After the episode before it in its lane has ended.
     pub(crate) pause: Duration,
     pub(crate) lasts: Duration,
@@ -150,30 +152,20 @@ fn deal(
 ) -> Vec<Episode> {
     let mut lane = Vec::new();
     let mut at = Duration::ZERO;
-    let mut round = [kinds, once].concat();
+    let (mut round, mut required) = ([kinds, once].concat(), true);
     loop {
         shuffle(&mut round, random);
         for &kind in &round {
             let pause = random.duration(ms(200), ms(1_200));
             let (fault, lasts) = draw(kind, random);
             at += pause + lasts;
-            lane.push(Episode { pause, lasts, fault });
+            if !required && at > span {
+                return lane;
+            }
+            lane.push(Episode { required, pause, lasts, fault });
         }
-        if at >= span {
-            break;
-        }
-        round = kinds.to_vec();
+        (round, required) = (kinds.to_vec(), false);
     }
-    // The first round stays whole; later ones end with the time.
-    let first = kinds.len() + once.len();
-    let mut at = Duration::ZERO;
-    let within = lane.iter().take_while(|episode| {
-        at += episode.pause + episode.lasts;
-        at <= span
-    });
-    let length = within.count().max(first);
-    lane.truncate(length);
-    lane
 }
 
 fn network(kind: Kind, nodes: usize, random: &mut Random) -> (Fault, Duration) {
@@ -212,7 +204,10 @@ fn process(kind: Kind, nodes: usize, random: &mut Random) -> (Fault, Duration) {
     match kind {
         Kind::KillHub => (Fault::KillHub, random.duration(ms(0), ms(2_000))),
         // Longer and shorter than a link takes to be given up.
-        Kind::Pause => (Fault::Pause { node }, random.duration(ms(300), ms(5_000))),
+        Kind::Pause => {
+            let host = random.below(nodes as u64 + 1) as usize;
+            (Fault::Pause { host }, random.duration(ms(300), ms(5_000)))
+        }
         Kind::FillDisk => (Fault::FillDisk { node: nodes }, random.duration(ms(200), ms(2_000))),
         Kind::KillOnFullDisk => (Fault::KillOnFullDisk { node: nodes }, random.duration(ms(200), ms(1_000))),
         Kind::LoseDisk => (Fault::LoseDisk { node }, random.duration(ms(0), ms(1_000))),
@@ -286,7 +281,8 @@ mod tests {
                         assert!(spells.iter().all(|spell| spell.from != spell.to));
                         assert!(spells.iter().all(|spell| spell.from.max(spell.to) <= nodes));
                     }
-                    Fault::KillNode { node } | Fault::Pause { node } | Fault::LoseDisk { node } => {
+                    Fault::Pause { host } => assert!(*host <= nodes),
+                    Fault::KillNode { node } | Fault::LoseDisk { node } => {
                         assert!((1..=nodes).contains(node));
                     }
                     Fault::FillDisk { node } | Fault::KillOnFullDisk { node } => assert_eq!(*node, nodes),

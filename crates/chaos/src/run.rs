@@ -104,9 +104,10 @@ async fn mesh(arguments: &Arguments, directory: &Path, disk: &Path) -> Result<Re
     let (stop, stopped) = watch::channel(false);
     let mut clients = run.start_clients(&seed, &stopped);
     let mut lanes = JoinSet::new();
+    let end = Instant::now() + arguments.span();
     for lane in plan.lanes {
         let run = run.clone();
-        lanes.spawn(async move { run.lane(lane).await });
+        lanes.spawn(async move { run.lane(lane, end).await });
     }
     while let Some(lane) = lanes.join_next().await {
         lane.context("a lane of faults has ended")??;

@@ -22,9 +22,12 @@ const STALL_WITHIN: Duration = Duration::from_secs(30);
 const DESTROYED: usize = 5;
 
 impl Run {
-    /// One fault after the other.
-    pub(super) async fn lane(&self, lane: Vec<Episode>) -> Result<()> {
-        for Episode { pause, lasts, fault } in lane {
+    /// One fault after the other, for as long as the run should last: some faults take longer than planned.
+    pub(super) async fn lane(&self, lane: Vec<Episode>, end: Instant) -> Result<()> {
+        for Episode { required, pause, lasts, fault } in lane {
+            if !required && Instant::now() > end {
+                break;
+            }
             sleep(pause).await;
             let kind = fault.kind();
             self.bar.set_message(kind.to_string());
@@ -57,11 +60,11 @@ impl Run {
                 sleep(lasts).await;
                 hub.start().await
             }
-            Fault::Pause { node } => {
-                let node = self.member(node)?;
-                node.signal(Signal::SIGSTOP).await?;
+            Fault::Pause { host } => {
+                let member = self.member(host)?;
+                member.signal(Signal::SIGSTOP).await?;
                 sleep(lasts).await;
-                node.signal(Signal::SIGCONT).await
+                member.signal(Signal::SIGCONT).await
             }
             Fault::FillDisk { node } => {
                 let node = self.member(node)?;
