@@ -19,6 +19,11 @@ pub struct Config {
     pub want_timeout_ms: u64,
     /// How far a peer may run ahead while it catches us up, in bytes.
     pub credit_bytes: u64,
+    /// What a peer is sent of what it asked for in one `serve_interval_ms`, in bytes; the last block may overdraw it.
+    /// A link that cannot keep up says so between two of them.
+    pub serve_bytes_max: u64,
+    /// See `serve_bytes_max`, in milliseconds.
+    pub serve_interval_ms: u64,
     /// What the blocks of one peer that wait for others may take, in bytes; as much again for those handed to
     /// [`OpLog::merge`](crate::OpLog::merge).
     pub buffered_bytes_max: usize,
@@ -42,6 +47,8 @@ impl Default for Config {
             announce_interval_ms: 50,
             want_timeout_ms: 5_000,
             credit_bytes: 512 * 1024,
+            serve_bytes_max: 1024 * 1024,
+            serve_interval_ms: 10,
             buffered_bytes_max: 16 * 1024 * 1024,
             buffered_blocks_max: 4_096,
             remote_replicas_max: 65_536,
@@ -59,6 +66,8 @@ impl Config {
         ConfigError::check("announce_interval_ms", self.announce_interval_ms, 0..=60_000)?;
         ConfigError::check("want_timeout_ms", self.want_timeout_ms, 100..=600_000)?;
         ConfigError::check("credit_bytes", self.credit_bytes, 64 * 1024..=CREDIT_BYTES_MAX)?;
+        ConfigError::check("serve_bytes_max", self.serve_bytes_max, 64 * 1024..=2 * 1024 * 1024)?;
+        ConfigError::check("serve_interval_ms", self.serve_interval_ms, 1..=1_000)?;
         ConfigError::check("buffered_bytes_max", self.buffered_bytes_max, 2 * 1024 * 1024..=1 << 30)?;
         ConfigError::check("buffered_blocks_max", self.buffered_blocks_max, 16..=1_000_000)?;
         ConfigError::check("remote_replicas_max", self.remote_replicas_max, 16..=10_000_000)?;
@@ -76,6 +85,10 @@ impl Config {
 
     pub(crate) fn announce_interval(&self) -> Duration {
         Duration::from_millis(self.announce_interval_ms)
+    }
+
+    pub(crate) fn serve_interval(&self) -> Duration {
+        Duration::from_millis(self.serve_interval_ms)
     }
 
     pub(crate) fn want_timeout(&self) -> Duration {

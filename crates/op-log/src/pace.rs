@@ -7,6 +7,11 @@ use std::time::Duration;
 
 use meshwork_base::{Monotonic, Timestamp};
 
+/// So many digests of one peer are looked at in one [`DIGEST_SPAN`]: each costs a hash over the whole version. Of those
+/// beyond, the last is looked at when the span is over.
+pub(crate) const DIGESTS_MAX: u64 = 16;
+pub(crate) const DIGEST_SPAN: Duration = Duration::from_millis(160);
+
 /// So many bytes of proofs leave in one [`PROOF_SPAN`] (and whatever the last of them is longer): they must not hold up
 /// what else is on their channel.
 pub(crate) const PROOF_BYTES: u64 = 64 * 1024;

@@ -53,20 +53,33 @@ impl OpLog {
 
     /// Sends what waits for the peer, as far as it may leave by now.
     pub(crate) fn pump(&mut self, now: Timestamp, peer: SessionId) {
+        self.hear_late_digest(now, peer);
+        self.tell_more(now, peer);
         self.send_proofs(now, peer);
-        self.serve(peer);
-        if let Some(link) = self.links.get_mut(&peer) {
-            let proofs = !link.congested && !link.proofs.is_empty();
-            link.pump_due = link.proof_window.until().filter(|_| proofs);
-        }
+        self.serve(now, peer);
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        // Whatever still waits, and for nothing but time.
+        let digest = link.late_digest.and(link.digest_window.until());
+        let proofs = link.proof_window.until().filter(|_| !link.congested && !link.proofs.is_empty());
+        let serves = link.credit > 0 && !link.order.is_empty();
+        let serve = link.serve_window.until();
+        let serve = serve.filter(|_| !link.congested && (serves || link.telling.is_some()));
+        link.pump_due = [digest, proofs, serve].into_iter().flatten().min();
+    }
+
+    /// Whether more of what the peer asked for may leave by now.
+    pub(crate) fn may_serve(&mut self, now: Timestamp, peer: SessionId) -> bool {
+        let (span, bytes_max) = (self.config.serve_interval(), self.config.serve_bytes_max);
+        let link = self.links.get_mut(&peer).filter(|link| !link.congested);
+        link.is_some_and(|link| link.serve_window.is_open(now, span, bytes_max))
     }
 
     /// Sends as much as the peer's credit and queue allow. What arrived here first goes first, so that every block
     /// finds what its first operation depends on.
-    fn serve(&mut self, peer: SessionId) {
+    fn serve(&mut self, now: Timestamp, peer: SessionId) {
         let mut batch = Vec::new();
-        while let Some(link) = self.links.get_mut(&peer)
-            && !link.congested
+        while self.may_serve(now, peer)
+            && let Some(link) = self.links.get_mut(&peer)
             && link.credit > 0
             && let Some((_, replica)) = link.order.pop_first()
         {
@@ -74,6 +87,7 @@ impl OpLog {
             let Some((bytes, last)) = self.next_block(&replica, after) else { continue };
             if let Some(link) = self.links.get_mut(&peer) {
                 link.credit = link.credit.saturating_sub(bytes.len() as u64);
+                link.serve_window.spend(bytes.len() as u64);
                 if replica == self.author.replica {
                     link.note_sent(last);
                     self.author.sent = self.author.sent.max(last);

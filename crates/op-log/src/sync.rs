@@ -7,15 +7,34 @@
 //! News of operations received from one peer reach the others as tips, too, gathered for a moment: in a full mesh they
 //! hold the blocks already, in a partial one they ask for them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use meshwork_base::{Deadline, Hash, Monotonic, ReplicaId, SessionId, Timestamp, Tip};
 use meshwork_wire::Channel;
 
-use crate::{Event, Message, OpLog, message::ENTRIES_MAX, pace::Window};
+use crate::{
+    Event, Message, OpLog,
+    message::ENTRIES_MAX,
+    pace::{DIGEST_SPAN, DIGESTS_MAX, Window},
+};
 
 /// After so many comparisons without agreement all tips are told, not only the changed ones.
 const MISMATCHES_MAX: u32 = 3;
+
+/// What an entry of a `Have` takes, at most, in bytes.
+const ENTRY_BYTES: u64 = 16 + 9 + 32;
+
+/// Tips that are being told, in order of replica.
+pub(crate) struct Telling {
+    /// All of them, not only those that changed.
+    all: bool,
+    /// The last that was told.
+    after: Option<ReplicaId>,
+    answer_wanted: bool,
+}
 
 /// What is known of one linked peer.
 #[derive(Default)]
@@ -26,8 +45,14 @@ pub(crate) struct Link {
     changed: BTreeSet<ReplicaId>,
     /// Comparisons since that found a difference.
     mismatches: u32,
-    /// The changes were told, and nothing changed since.
+    /// The changes were told, or are being told, and nothing changed since.
     told: bool,
+    /// All tips may be told again.
+    tell_all_due: Option<Monotonic>,
+    pub(crate) telling: Option<Telling>,
+    pub(crate) digest_window: Window,
+    /// The last digest that was not looked at yet, and whether nothing but answers were among those.
+    pub(crate) late_digest: Option<(Hash, bool)>,
     sync_due: Option<Monotonic>,
     /// Received from others, to be told to this peer.
     unannounced: BTreeSet<ReplicaId>,
@@ -55,6 +80,7 @@ pub(crate) struct Link {
     pub(crate) order: BTreeSet<(u64, ReplicaId)>,
     /// Bytes that it granted.
     pub(crate) credit: u64,
+    pub(crate) serve_window: Window,
     /// How much of our current replica it has or was sent; unknown on a new link.
     has_of_ours: Option<u64>,
 }
@@ -74,6 +100,10 @@ impl Link {
         !self.congested && self.has_of_ours == Some(before) && !self.serving.contains_key(replica)
     }
 
+    fn may_tell_all(&self, now: Timestamp) -> bool {
+        self.tell_all_due.is_none_or(|due| due <= now.monotonic)
+    }
+
     /// It was sent all of our replica up to `last`.
     pub(crate) fn note_sent(&mut self, last: u64) {
         self.has_of_ours = self.has_of_ours.max(Some(last));
@@ -90,7 +120,7 @@ impl Link {
 
     /// Our log was cut, or we write under a new replica: compare everything again.
     pub(crate) fn start_over(&mut self, now: Timestamp) {
-        (self.agreed, self.told) = (false, false);
+        (self.agreed, self.told, self.tell_all_due) = (false, false, None);
         self.has_of_ours = self.has_of_ours.map(|_| 0);
         self.sync_due = Some(now.monotonic);
     }
@@ -145,7 +175,7 @@ impl OpLog {
             return;
         }
         match message {
-            Message::Digest { digest, answer } => self.hear_digest(from, digest, answer),
+            Message::Digest { digest, answer } => self.hear_digest(now, from, digest, answer),
             Message::Have { entries, answer_wanted } => self.hear_have(now, from, &entries, answer_wanted),
             Message::Want { ranges, credit_bytes } => self.hear_want(now, from, &ranges, credit_bytes),
             Message::Credit { bytes } => self.hear_credit(now, from, bytes),
@@ -154,7 +184,15 @@ impl OpLog {
         }
     }
 
-    fn hear_digest(&mut self, from: SessionId, theirs: Hash, answer: bool) {
+    fn hear_digest(&mut self, now: Timestamp, from: SessionId, theirs: Hash, answer: bool) {
+        let Some(link) = self.links.get_mut(&from) else { return };
+        if !link.digest_window.is_open(now, DIGEST_SPAN, DIGESTS_MAX) {
+            let answers = link.late_digest.is_none_or(|(_, answers)| answers);
+            link.late_digest = Some((theirs, answer && answers));
+            return self.pump(now, from);
+        }
+        link.late_digest = None;
+        link.digest_window.spend(1);
         let ours = self.digest();
         if theirs == ours {
             self.agree(from);
@@ -164,9 +202,19 @@ impl OpLog {
         } else if !answer {
             if let Some(link) = self.links.get_mut(&from) {
                 link.mismatches = link.mismatches.saturating_add(1);
-                link.told &= link.mismatches < MISMATCHES_MAX;
+                link.told &= link.mismatches < MISMATCHES_MAX || !link.may_tell_all(now);
             }
-            self.tell(from, true);
+            self.tell(now, from, true);
+        }
+    }
+
+    /// Looks at a digest that came too soon after others.
+    pub(crate) fn hear_late_digest(&mut self, now: Timestamp, from: SessionId) {
+        if let Some(link) = self.links.get_mut(&from)
+            && link.digest_window.is_open(now, DIGEST_SPAN, DIGESTS_MAX)
+            && let Some((digest, answer)) = link.late_digest.take()
+        {
+            self.hear_digest(now, from, digest, answer);
         }
     }
 
@@ -178,6 +226,7 @@ impl OpLog {
         link.changed.clear();
         link.mismatches = 0;
         link.told = false;
+        link.telling = None;
         link.sync_due = None;
         link.unannounced.clear();
         link.announce_due = None;
@@ -187,29 +236,54 @@ impl OpLog {
         }
     }
 
-    /// Tells the peer the tips that it may not know of, unless it was told already.
-    fn tell(&mut self, peer: SessionId, answer_wanted: bool) {
+    /// Tells the peer the tips that it may not know of, unless it was told already. All of them only once in a while:
+    /// one who asks again and again is told what has changed.
+    fn tell(&mut self, now: Timestamp, peer: SessionId, answer_wanted: bool) {
+        let tell_all_due = now.monotonic + self.config.sync_interval() / 2;
         let Some(link) = self.links.get_mut(&peer) else { return };
         if link.told {
             return;
         }
         link.told = true;
-        link.unannounced.clear();
-        link.announce_due = None;
-        let all = !link.agreed || link.mismatches >= MISMATCHES_MAX;
-        let entries: Vec<(ReplicaId, Tip)> = if all {
-            self.shown.iter().map(|(replica, tip)| (*replica, *tip)).collect()
-        } else {
-            link.changed.iter().filter_map(|replica| Some((*replica, *self.shown.tip(replica)?))).collect()
-        };
-        if entries.is_empty() {
-            self.send(peer, Channel::Control, Message::Have { entries, answer_wanted });
+        if let Some(telling) = &mut link.telling {
+            // What changed behind it is announced.
+            telling.answer_wanted |= answer_wanted;
             return;
         }
-        let last = entries.len().div_ceil(ENTRIES_MAX);
-        for (index, chunk) in entries.chunks(ENTRIES_MAX).enumerate() {
-            let answer_wanted = answer_wanted && index + 1 == last;
-            self.send(peer, Channel::Control, Message::Have { entries: chunk.to_vec(), answer_wanted });
+        let all = (!link.agreed || link.mismatches >= MISMATCHES_MAX) && link.may_tell_all(now);
+        if all {
+            link.tell_all_due = Some(tell_all_due);
+        }
+        link.unannounced.clear();
+        link.announce_due = None;
+        link.telling = Some(Telling { all, after: None, answer_wanted });
+        self.pump(now, peer);
+    }
+
+    /// Goes on telling, as far as more may leave by now.
+    pub(crate) fn tell_more(&mut self, now: Timestamp, peer: SessionId) {
+        while self.links.get(&peer).is_some_and(|link| link.telling.is_some())
+            && self.may_serve(now, peer)
+            && let Some(link) = self.links.get_mut(&peer)
+            && let Some(Telling { all, after, answer_wanted }) = link.telling.take()
+        {
+            let rest = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+            let entries: Vec<(ReplicaId, Tip)> = if all {
+                let rest =
+                    self.shown.iter().skip_while(|(replica, _)| after.is_some_and(|last| **replica <= last));
+                rest.map(|(replica, tip)| (*replica, *tip)).take(ENTRIES_MAX).collect()
+            } else {
+                let tips = |replica: &ReplicaId| Some((*replica, *self.shown.tip(replica)?));
+                link.changed.range(rest).filter_map(tips).take(ENTRIES_MAX).collect()
+            };
+            let last = entries.last().map(|(replica, _)| *replica);
+            let full = entries.len() >= ENTRIES_MAX;
+            if full {
+                link.telling = Some(Telling { all, after: last, answer_wanted });
+            }
+            link.serve_window.spend(entries.len() as u64 * ENTRY_BYTES);
+            let answer_wanted = answer_wanted && !full;
+            self.send(peer, Channel::Control, Message::Have { entries, answer_wanted });
         }
     }
 
@@ -250,7 +324,7 @@ impl OpLog {
         }
         self.fetch_from(now, from);
         if answer_wanted {
-            self.tell(from, false);
+            self.tell(now, from, false);
         }
     }
 

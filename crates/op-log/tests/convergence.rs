@@ -59,7 +59,7 @@ fn catching_up_merges_blocks_of_one_operation() {
     let blocks = |host: &Host| host.disk.keys().filter(|(table, _)| *table == Table::Blocks).count();
     assert_eq!(blocks(&world.hosts[0]), 100_000);
     world.link(0, 1);
-    world.drain();
+    world.run(Duration::from_secs(1));
     world.assert_converged();
     assert_eq!(blocks(&world.hosts[1]), 98);
     assert_eq!(synced(&world.hosts[1]), 1);
@@ -125,7 +125,7 @@ fn a_cut_transfer_is_resumed_from_another_peer() {
         if world.network.keys().any(|lane| *lane == (0, 2, meshwork_wire::Channel::Bulk)) { 0 } else { 1 };
     world.bytes = 0;
     world.cut(source, 2);
-    world.drain();
+    world.run(Duration::from_secs(1));
     world.assert_converged();
     assert!(world.bytes < 4_500_000, "resumed, not restarted: {} bytes", world.bytes);
 }

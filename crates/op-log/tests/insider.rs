@@ -6,9 +6,9 @@ mod common;
 use std::{sync::Arc, time::Duration};
 
 use common::{Host, Rows, SPACE, World, session};
-use meshwork_base::{Bytes, DocumentId, Dot, HybridTime, NodeId, ReplicaId, Seed, Table};
+use meshwork_base::{Bytes, DocumentId, Dot, Hash, HybridTime, NodeId, ReplicaId, Seed, Table, Tip};
 use meshwork_identity::KeyedHash;
-use meshwork_op_log::{Config, EntryWriter, Event, Input, Message};
+use meshwork_op_log::{Config, EntryWriter, Event, Input, Message, Range};
 use meshwork_wire::Channel;
 
 fn writer(signs_as: u8, nonce: u64) -> EntryWriter {
@@ -166,4 +166,103 @@ fn all_proofs_together_are_bounded() {
     let kept: usize = disk.map(|(_, value)| value.len()).sum();
     assert!((200_000..260_000).contains(&kept), "{kept} bytes");
     assert_eq!(world.hosts[0].misbehaved, Vec::<String>::new());
+}
+
+/// Host 0 holds some megabytes of one replica; returns it and its tip.
+fn with_a_log(world: &mut World) -> (ReplicaId, Tip) {
+    world.cut(0, 1);
+    world.write(0, 200, &[7; 50_000]);
+    world.run(Duration::from_millis(10));
+    world.links.extend([(0, 1), (1, 0)]);
+    world.feed(0, Some(Input::PeerUp { peer: session(1) }));
+    world.network.clear();
+    let replica = world.hosts[0].incarnation.replica;
+    (replica, *world.hosts[0].log.version().tip(&replica).unwrap())
+}
+
+#[test]
+fn many_requests_do_not_make_many_answers() {
+    let mut world = star(2);
+    let (replica, tip) = with_a_log(&mut world);
+    let want = Message::Want { ranges: vec![Range { replica, after: 0, tip }], credit_bytes: u64::MAX };
+    for _ in 0..3_000 {
+        hear(&mut world, want.clone());
+        hear(&mut world, Message::Credit { bytes: u64::MAX });
+    }
+    let sent = bytes_on_the_way(&world, 1);
+    assert!((500_000..1_200_000).contains(&sent), "{sent} bytes");
+    // Later more, until the link says that it is full.
+    let next = |world: &mut World| {
+        world.now = world.now.after(Duration::from_millis(10));
+        world.feed(0, None);
+        hear(world, want.clone());
+    };
+    (0..5).for_each(|_| next(&mut world));
+    let sent = bytes_on_the_way(&world, 1);
+    assert!((3_000_000..7_000_000).contains(&sent), "{sent} bytes");
+    world.feed(0, Some(Input::Congested { peer: session(1) }));
+    (0..5).for_each(|_| next(&mut world));
+    assert_eq!(bytes_on_the_way(&world, 1), sent);
+}
+
+#[test]
+fn the_largest_credit_is_not_spent_at_once() {
+    let config = Config { credit_bytes: 16 * 1024 * 1024, ..Config::default() };
+    let mut world = World::with(config, 2);
+    world.write(0, 200, &[7; 50_000]);
+    world.run(Duration::from_millis(10));
+    world.link(0, 1);
+    let mut most = 0;
+    while world.hosts[1].log.operations() < 200 {
+        for lane in world.network.keys().copied().collect::<Vec<_>>() {
+            world.hand_over(lane);
+            most = most.max(bytes_on_the_way(&world, 1));
+        }
+        if world.network.values().all(|queue| queue.is_empty()) {
+            world.run(Duration::from_millis(1));
+        }
+    }
+    assert!(most < 1_200_000, "{most} bytes at a time");
+    world.run(Duration::from_secs(3));
+    world.assert_converged();
+}
+
+#[test]
+fn one_who_disagrees_again_and_again_is_not_told_everything_again_and_again() {
+    let mut world = star(2);
+    let now = world.now;
+    let blocks = (0..500).map(|nonce| write(&mut writer(7, nonce), b"x")).collect();
+    world.hosts[0].log.merge(now, blocks).unwrap();
+    world.feed(0, None);
+    world.run(Duration::from_secs(3));
+    let full = 500 * 40;
+    for _ in 0..1_000 {
+        hear(&mut world, Message::Digest { digest: Hash::ZERO, answer: false });
+        hear(&mut world, Message::Have { entries: vec![], answer_wanted: true });
+    }
+    world.now = world.now.after(Duration::from_millis(160));
+    world.feed(0, None);
+    let sent = bytes_on_the_way(&world, 1);
+    assert!((full..3 * full).contains(&sent), "{sent} bytes");
+}
+
+#[test]
+fn very_many_replicas_are_told_a_part_at_a_time() {
+    let mut world = star(1);
+    let config = Config { serve_bytes_max: 64 * 1024, ..Config::default() };
+    world.hosts[0] = Host::open_with(config, 1, 9, world.now, Rows::new()).unwrap();
+    world.feed(0, None);
+    world.hosts.push(Host::open(2, 2, world.now, Rows::new()).unwrap());
+    let now = world.now;
+    let blocks: Vec<_> = (0..9_000).map(|nonce| write(&mut writer(7, nonce), b"x")).collect();
+    world.hosts[0].log.merge(now, blocks).unwrap();
+    world.feed(0, None);
+    world.link(0, 1);
+    world.drain();
+    assert_eq!(bytes_on_the_way(&world, 1), 0);
+    let told = world.hosts[1].log.operations();
+    assert!(told < 5_000, "{told}");
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.hosts[1].log.operations(), 9_000);
+    assert_eq!(world.hosts[1].misbehaved, Vec::<String>::new());
 }
