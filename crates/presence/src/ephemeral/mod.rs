@@ -41,7 +41,6 @@ pub(crate) struct Ephemeral {
 }
 
 /// One linked peer.
-#[derive(Default)]
 struct Link {
     /// The living values that it is to be sent, by counter: those that waited longest come first.
     due: BTreeSet<u64>,
