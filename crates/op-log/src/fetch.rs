@@ -1,13 +1,20 @@
 //! Asking for what is missing: each replica from one peer at a time, under credit.
+//!
+//! A peer that does not bring a replica on is given up for another, and for that replica it is from then on only asked
+//! while nobody else has more of it. So whoever claims what it does not serve holds a replica up for a moment, once.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use meshwork_base::{Bytes, ReplicaId, SessionId, Timestamp, Tip};
+use meshwork_base::{Bytes, Monotonic, ReplicaId, SessionId, Timestamp, Tip};
 use meshwork_wire::{Channel, MESSAGE_BYTES_MAX};
 
 use crate::{
     Message, OpLog,
     message::{ENTRIES_MAX, Range},
+    sync::Link,
 };
 
 /// What a peer's tip means to us.
@@ -18,6 +25,81 @@ enum Need {
     NotYet,
     /// Everything after this sequence.
     After(u64),
+}
+
+/// A peer that brings on other replicas that it was asked for may keep one waiting for so many `want_timeout`s.
+const PATIENCE: u32 = 8;
+
+/// So many claims to know more of the own replica than this node does may turn out false before none is believed any
+/// more: each keeps own operations back for a moment.
+const FALSE_CLAIMS_MAX: u32 = 3;
+
+/// What a peer was asked for, and until when it is waited for.
+#[derive(Default, Debug)]
+pub(crate) struct Fetching {
+    asked: BTreeMap<ReplicaId, Asked>,
+    dues: BTreeSet<(Monotonic, ReplicaId)>,
+    /// When the peer last brought on anything.
+    progress: Option<Monotonic>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    /// When it was asked, or last brought this replica on.
+    since: Monotonic,
+    due: Monotonic,
+}
+
+impl Fetching {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.asked.is_empty()
+    }
+
+    pub(crate) fn due(&self) -> Option<Monotonic> {
+        self.dues.first().map(|(due, _)| *due)
+    }
+
+    pub(crate) fn replicas(&self) -> BTreeSet<ReplicaId> {
+        self.asked.keys().copied().collect()
+    }
+
+    fn ask(&mut self, replica: ReplicaId, since: Monotonic, due: Monotonic) {
+        if let Some(before) = self.asked.insert(replica, Asked { since, due }) {
+            self.dues.remove(&(before.due, replica));
+        }
+        self.dues.insert((due, replica));
+    }
+
+    fn remove(&mut self, replica: &ReplicaId) {
+        if let Some(asked) = self.asked.remove(replica) {
+            self.dues.remove(&(asked.due, *replica));
+        }
+    }
+
+    /// The peer brought `replica` on.
+    fn note_progress(&mut self, now: Timestamp, replica: &ReplicaId, timeout: Duration) {
+        self.progress = Some(now.monotonic);
+        if self.asked.contains_key(replica) {
+            self.ask(*replica, now.monotonic, now.monotonic + timeout);
+        }
+    }
+
+    /// Takes out the replicas that are waited for no longer. For `own` no other replica's progress counts.
+    fn take_stalled(&mut self, now: Timestamp, timeout: Duration, own: &ReplicaId) -> BTreeSet<ReplicaId> {
+        let mut stalled = BTreeSet::new();
+        while let Some((due, replica)) = self.dues.first().copied().filter(|(due, _)| *due <= now.monotonic) {
+            let since = self.asked.get(&replica).map_or(due, |asked| asked.since);
+            let busy = self.progress.map(|progress| (progress + timeout).min(since + timeout * PATIENCE));
+            match busy.filter(|later| *later > now.monotonic && replica != *own) {
+                Some(later) => self.ask(replica, since, later),
+                None => {
+                    self.remove(&replica);
+                    stalled.insert(replica);
+                }
+            }
+        }
+        stalled
+    }
 }
 
 impl OpLog {
@@ -41,22 +123,37 @@ impl OpLog {
         }
     }
 
-    /// Asks `peer` for everything that it has, we lack and nobody was asked for.
+    /// Whether `replica` may be asked for at `link`: nobody is asked, or only somebody who failed before.
+    fn is_open(&self, link: &Link, replica: &ReplicaId) -> bool {
+        let Some(asked) = self.fetches.get(replica) else { return true };
+        let failed = |link: &Link| {
+            link.failed.len() >= self.config.remote_replicas_max || link.failed.contains(replica)
+        };
+        !failed(link) && self.links.get(asked).is_some_and(failed)
+    }
+
+    /// Asks `peer` for everything that it has, we lack and nobody better was asked for.
     pub(crate) fn fetch_from(&mut self, now: Timestamp, peer: SessionId) {
+        let due = now.monotonic + self.config.want_timeout();
         let Some(link) = self.links.get(&peer) else { return };
-        let open = link.remote.iter().filter(|(replica, _)| !self.fetches.contains_key(*replica));
+        let open = link.remote.iter().filter(|(replica, _)| self.is_open(link, replica));
         let needs: Vec<_> = open.map(|(replica, tip)| (*replica, *tip, self.need(replica, tip))).collect();
         let mut ranges = Vec::new();
-        let Some(link) = self.links.get_mut(&peer) else { return };
         for (replica, tip, need) in needs {
+            if matches!(need, Need::After(_))
+                && let Some(before) = self.fetches.insert(replica, peer)
+                && let Some(link) = self.links.get_mut(&before)
+            {
+                link.fetching.remove(&replica);
+            }
+            let Some(link) = self.links.get_mut(&peer) else { return };
             match need {
                 Need::Nothing => {
                     link.remote.remove(&replica);
                 }
                 Need::NotYet => {}
                 Need::After(after) => {
-                    self.fetches.insert(replica, peer);
-                    link.fetching.insert(replica);
+                    link.fetching.ask(replica, now.monotonic, due);
                     ranges.push(Range { replica, after, tip });
                 }
             }
@@ -64,7 +161,7 @@ impl OpLog {
         if ranges.is_empty() {
             return;
         }
-        link.stalled_due.get_or_insert(now.monotonic + self.config.want_timeout());
+        let Some(link) = self.links.get_mut(&peer) else { return };
         let mut credit_bytes = self.config.credit_bytes.saturating_sub(link.granted);
         link.granted += credit_bytes;
         for chunk in ranges.chunks(ENTRIES_MAX) {
@@ -72,6 +169,35 @@ impl OpLog {
                 Message::Want { ranges: chunk.to_vec(), credit_bytes: std::mem::take(&mut credit_bytes) };
             self.send(peer, Channel::Control, message);
         }
+    }
+
+    /// Gives `peer` up for what it did not bring on.
+    pub(crate) fn note_stalled(&mut self, now: Timestamp, peer: SessionId) {
+        let (own, timeout) = (self.author.replica, self.config.want_timeout());
+        let failed_max = self.config.remote_replicas_max;
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        let stalled = link.fetching.take_stalled(now, timeout, &own);
+        if stalled.is_empty() {
+            return;
+        }
+        // The leave to send may have been lost with the request.
+        link.granted = 0;
+        link.remote.retain(|replica, _| !stalled.contains(replica));
+        link.failed.extend(stalled.iter().take(failed_max.saturating_sub(link.failed.len())));
+        if stalled.contains(&own) {
+            self.author.false_claims = self.author.false_claims.saturating_add(1);
+            if !self.believes_claims() {
+                for link in self.links.values_mut() {
+                    link.remote.remove(&own);
+                }
+            }
+        }
+        self.give_up(now, stalled);
+    }
+
+    /// Whether a mere claim to know more of the own replica is believed.
+    pub(crate) fn believes_claims(&self) -> bool {
+        self.author.false_claims < FALSE_CLAIMS_MAX
     }
 
     /// Asks others for what one peer did not send.
@@ -139,12 +265,12 @@ impl OpLog {
         if changed.is_empty() {
             return;
         }
-        if let Some(link) = from.and_then(|from| self.links.get_mut(&from))
-            && link.stalled_due.is_some()
-        {
-            link.stalled_due = Some(now.monotonic + self.config.want_timeout());
-        }
+        let timeout = self.config.want_timeout();
         for replica in changed {
+            if let Some(link) = from.and_then(|from| self.links.get_mut(&from)) {
+                link.fetching.note_progress(now, replica, timeout);
+                link.failed.remove(replica);
+            }
             let end = self.history.end(replica);
             for link in self.links.values_mut() {
                 if link.remote.get(replica).is_some_and(|tip| tip.sequence <= end) {
@@ -162,9 +288,6 @@ impl OpLog {
         let Some(peer) = self.fetches.remove(replica) else { return };
         if let Some(link) = self.links.get_mut(&peer) {
             link.fetching.remove(replica);
-            if link.fetching.is_empty() {
-                link.stalled_due = None;
-            }
         }
     }
 
@@ -176,9 +299,6 @@ impl OpLog {
         self.fetches.remove(replica);
         link.fetching.remove(replica);
         let done = link.fetching.is_empty();
-        if done {
-            link.stalled_due = None;
-        }
         // Somebody else may have told of more.
         let more: Vec<_> = self
             .links

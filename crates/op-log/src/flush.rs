@@ -18,6 +18,8 @@ pub(crate) struct Author {
     pub(crate) epoch: u64,
     /// The highest of its operations that may have left this node.
     pub(crate) sent: u64,
+    /// How many claims that others know more of it turned out false.
+    pub(crate) false_claims: u32,
     /// The replicas that this node authored under since it opened, and no longer does.
     pub(crate) retired: BTreeSet<ReplicaId>,
     /// The replica under which operations of retired ones are issued again.
@@ -58,6 +60,7 @@ impl Author {
             nonce: record.nonce,
             epoch: record.epoch,
             sent: record.sent,
+            false_claims: 0,
             retired: BTreeSet::new(),
             heir: None,
             open: None,
@@ -234,5 +237,6 @@ impl OpLog {
             ReplicaId::derive(&self.context.signer.node(), &self.context.space, &record.nonce);
         (self.author.nonce, self.author.epoch, self.author.sent) = (record.nonce, record.epoch, record.sent);
         self.author.next = 1;
+        self.author.false_claims = 0;
     }
 }

@@ -17,6 +17,7 @@ use meshwork_wire::Channel;
 
 use crate::{
     Event, Message, OpLog,
+    fetch::Fetching,
     message::ENTRIES_MAX,
     pace::{DIGEST_SPAN, DIGESTS_MAX, Window},
 };
@@ -67,9 +68,9 @@ pub(crate) struct Link {
     /// What the peer has and we lack.
     pub(crate) remote: BTreeMap<ReplicaId, Tip>,
     /// What it was asked for.
-    pub(crate) fetching: BTreeSet<ReplicaId>,
-    /// When it is given up, unless something new comes from it.
-    pub(crate) stalled_due: Option<Monotonic>,
+    pub(crate) fetching: Fetching,
+    /// The replicas that it was given up for.
+    pub(crate) failed: BTreeSet<ReplicaId>,
     /// Bytes that it was granted and has not sent.
     pub(crate) granted: u64,
     /// It claimed, without proof, to know more of our own replica than we do. Believed once.
@@ -90,7 +91,7 @@ impl Link {
         let at = |at: Option<Monotonic>, why| at.map(|at| Deadline { at, why });
         let sync = at(self.sync_due, "compare versions with a peer");
         let announce = at(self.announce_due, "tell a peer of new operations");
-        let stalled = at(self.stalled_due, "give up a peer that sends nothing");
+        let stalled = at(self.fetching.due(), "give up a peer that sends nothing");
         let pump = at(self.pump_due, "send a peer more of what waits for it");
         Deadline::earliest(Deadline::earliest(sync, announce), Deadline::earliest(stalled, pump))
     }
@@ -139,7 +140,7 @@ impl OpLog {
     pub(crate) fn peer_down(&mut self, now: Timestamp, peer: SessionId) {
         let Some(link) = self.links.remove(&peer) else { return };
         self.history.buffer.forget(&peer);
-        self.give_up(now, link.fetching);
+        self.give_up(now, link.fetching.replicas());
     }
 
     pub(crate) fn congested(&mut self, peer: SessionId) {
@@ -301,6 +302,7 @@ impl OpLog {
                 "tells of too many replicas at once, of one twice, or of an operation zero",
             );
         }
+        let believes_claims = self.believes_claims();
         let Some(link) = self.links.get_mut(&from) else { return };
         link.has_of_ours.get_or_insert(0);
         for (replica, tip) in entries {
@@ -312,7 +314,7 @@ impl OpLog {
                     link.note_sent(tip.sequence);
                     continue;
                 }
-                if std::mem::replace(&mut link.claimed, true) {
+                if std::mem::replace(&mut link.claimed, true) || !believes_claims {
                     continue;
                 }
             }
@@ -348,18 +350,12 @@ impl OpLog {
         for peer in self.links.keys().copied().collect::<Vec<_>>() {
             let Some(link) = self.links.get_mut(&peer) else { continue };
             let (stalled, announce, sync) =
-                (due(link.stalled_due), due(link.announce_due), due(link.sync_due));
+                (due(link.fetching.due()), due(link.announce_due), due(link.sync_due));
             if due(link.pump_due) {
                 self.pump(now, peer);
             }
-            let Some(link) = self.links.get_mut(&peer) else { continue };
             if stalled {
-                link.stalled_due = None;
-                // The leave to send may have been lost with the request.
-                link.granted = 0;
-                let lost = std::mem::take(&mut link.fetching);
-                link.remote.retain(|replica, _| !lost.contains(replica));
-                self.give_up(now, lost);
+                self.note_stalled(now, peer);
             }
             if announce {
                 self.announce(peer);

@@ -266,3 +266,72 @@ fn very_many_replicas_are_told_a_part_at_a_time() {
     assert_eq!(world.hosts[1].log.operations(), 9_000);
     assert_eq!(world.hosts[1].misbehaved, Vec::<String>::new());
 }
+
+/// Time passes, and every 4 seconds host 0 gets one new operation of `insider` from host 1, which is not run.
+fn dribble(world: &mut World, insider: &mut EntryWriter, seconds: u64) {
+    for _ in 0..seconds / 4 {
+        hear(world, Message::Blocks { wanted: true, blocks: vec![write(insider, b"x")] });
+        world.links.remove(&(0, 1));
+        world.run(Duration::from_secs(4));
+        world.links.insert((0, 1));
+    }
+}
+
+#[test]
+fn nobody_mutes_a_node_by_claiming_to_know_more_of_it() {
+    let mut world = star(3);
+    let mut insider = writer(7, 1);
+    let mut claim = |world: &mut World| {
+        let replica = world.hosts[0].incarnation.replica;
+        let tip = Tip { sequence: world.hosts[0].next, hash: Hash::of(b"junk") };
+        hear(world, Message::Have { entries: vec![(replica, tip)], answer_wanted: false });
+        world.write(0, 1, b"mine");
+        let before = world.hosts[2].log.version().sequence(&replica);
+        world.drain();
+        let muted = world.hosts[2].log.version().sequence(&replica) == before;
+        dribble(world, &mut insider, 8);
+        assert_eq!(world.hosts[2].log.version().sequence(&replica), before + 1);
+        muted
+    };
+    let mut muted = 0;
+    for _ in 0..8 {
+        muted += usize::from(claim(&mut world));
+        world.feed(0, Some(Input::PeerDown { peer: session(1) }));
+        world.feed(0, Some(Input::PeerUp { peer: session(1) }));
+    }
+    assert_eq!(muted, 3);
+}
+
+#[test]
+fn nobody_censors_a_replica_by_claiming_all_of_it() {
+    let mut world = star(2);
+    world.hosts.push(Host::open(3, 3, world.now, Rows::new()).unwrap());
+    let (mut author, mut insider) = (writer(8, 1), writer(7, 1));
+    let mut publish = |world: &mut World| {
+        let blocks = (0..5).map(|_| write(&mut author, b"news")).collect();
+        let now = world.now;
+        world.hosts[2].log.merge(now, blocks).unwrap();
+        world.feed(2, None);
+        world.drain();
+    };
+    publish(&mut world);
+    let replica = *world.hosts[2].log.version().iter().next().unwrap().0;
+    let claim = |world: &mut World| {
+        let tip = Tip { sequence: u64::MAX, hash: Hash::of(b"junk") };
+        hear(world, Message::Have { entries: vec![(replica, tip)], answer_wanted: false });
+    };
+    claim(&mut world);
+    world.link(0, 2);
+    let held = |world: &World| world.hosts[0].log.version().sequence(&replica);
+    dribble(&mut world, &mut insider, 4);
+    assert_eq!(held(&world), 0);
+    dribble(&mut world, &mut insider, 44);
+    assert_eq!(held(&world), 5);
+    // It is believed once.
+    for round in 2..5 {
+        claim(&mut world);
+        publish(&mut world);
+        world.run(Duration::from_millis(100));
+        assert_eq!(held(&world), 5 * round);
+    }
+}
