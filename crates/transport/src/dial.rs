@@ -24,8 +24,23 @@ impl Transport {
         if !known && !entry.is_active() {
             self.plan(now, session, Duration::ZERO);
             self.dial_if_due(now, session);
+        } else if known && self.offer_is_stale(now, session) {
+            self.dial(now, session);
         }
         self.settle(session);
+    }
+
+    /// One of us is new in the room, where an offer that has waited for longer than a first retry would, or its answer,
+    /// may have been lost.
+    fn offer_is_stale(&self, now: Timestamp, session: SessionId) -> bool {
+        let attempt = self.peers.get(&session).and_then(|entry| entry.attempt.as_ref());
+        attempt.filter(|link| link.role == Role::Offerer).is_some_and(|link| match link.phase {
+            Phase::Signalling { expires } => {
+                let patience = self.config.signalling_timeout_ms.saturating_sub(self.config.retry_min_ms);
+                expires.since(now.monotonic) < Duration::from_millis(patience)
+            }
+            _ => false,
+        })
     }
 
     pub(crate) fn peer_gone(&mut self, session: SessionId) {

@@ -119,6 +119,26 @@ fn candidates_that_come_before_their_description_are_kept_within_a_bound() {
 }
 
 #[test]
+fn an_offer_that_the_hub_may_have_lost_is_made_again_once_the_peer_is_found_again() {
+    let mut one = transport(1);
+    assert_eq!(actions(&run(&mut one, at(0), found(2))), [(1, "offer".into())]);
+    // Another hub may name the peer too.
+    assert_eq!(run(&mut one, at(200), found(2)), []);
+    let again = [(1, "close".into()), (2, "offer".into())];
+    assert_eq!(actions(&run(&mut one, at(300), found(2))), again);
+    assert_eq!(run(&mut one, at(400), answer(2, 2)), [], "it answers the offer that was given up");
+    assert_eq!(actions(&run(&mut one, at(401), answer(2, 4))), [(2, "accept".into())]);
+    assert_eq!(run(&mut one, at(5_000), found(2)), [], "a connection that is being made needs no hub");
+
+    // Whoever answered waits for the offerer.
+    let mut two = transport(2);
+    run(&mut two, at(0), offer(1, 2));
+    assert_eq!(run(&mut two, at(1_000), found(1)), []);
+    assert_eq!(run(&mut two, at(2_000), found(1)), []);
+    assert_eq!(actions(&run(&mut two, at(2_001), offer(1, 4))), [(1, "close".into()), (2, "answer".into())]);
+}
+
+#[test]
 fn every_stage_has_its_own_timeout() {
     let mut one = transport(1);
     run(&mut one, at(0), found(2));
