@@ -20,7 +20,6 @@ pub(crate) struct Report {
     pub(crate) seconds: f64,
     /// None: the nodes never agreed.
     pub(crate) settled: Option<Settled>,
-    pub(crate) memory_bound_mib: u64,
     pub(crate) faults: BTreeMap<Kind, Injected>,
     pub(crate) members: Vec<Row>,
     pub(crate) packets: Packets,
@@ -49,6 +48,8 @@ pub(crate) struct Row {
     pub(crate) operations: Option<u64>,
     /// The most memory resident.
     pub(crate) peak_mib: u64,
+    /// What it may have.
+    pub(crate) bound_mib: u64,
 }
 
 impl Report {
@@ -109,7 +110,7 @@ impl Report {
                 visible,
                 row.edits.unanswered.to_string(),
                 row.operations.map_or_else(String::new, |operations| operations.to_string()),
-                row.peak_mib.to_string(),
+                format!("{} of {}", row.peak_mib, row.bound_mib),
             ]);
         }
         table

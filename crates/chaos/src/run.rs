@@ -122,8 +122,7 @@ async fn mesh(arguments: &Arguments, directory: &Path, disk: &Path) -> Result<Re
     while clients.join_next().await.is_some() {}
     let settled = run.settle(lifted).await;
     let (verdict, operations) = run.judge().await;
-    run.check_memory(arguments.memory_mib).await;
-    let nodes = run.rows(&operations).await;
+    let nodes = run.rows(&operations, arguments.memory_mib).await;
     run.end().await;
     run.bar.finish_and_clear();
     let packets = run.weather.lock().packets;
@@ -133,7 +132,6 @@ async fn mesh(arguments: &Arguments, directory: &Path, disk: &Path) -> Result<Re
         seed: number,
         seconds: begun.elapsed().as_secs_f64(),
         settled,
-        memory_bound_mib: arguments.memory_mib,
         faults: notes.faults.clone(),
         members: nodes,
         packets,

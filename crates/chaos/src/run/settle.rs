@@ -16,6 +16,8 @@ use crate::{
 /// How long the nodes may take to agree once nothing is wrong any more.
 const SETTLE_WITHIN: Duration = Duration::from_secs(60);
 const POLL_EVERY: Duration = Duration::from_millis(100);
+/// What a node may need in memory for each operation that it holds, in its log and its documents.
+const KIB_PER_OPERATION: u64 = 2;
 /// What a log shows of a machine that panicked, which costs the node its life's work and not its promises.
 const PANICS: [&str; 2] = ["panicked at", "rebuilding the node from storage"];
 
@@ -67,29 +69,26 @@ impl Run {
         (self.record.lock().ledger.judge(&held), operations)
     }
 
-    pub(super) async fn check_memory(&self, bound_mib: u64) {
-        for member in &self.members {
-            let peak = member.peak_kib().await.div_ceil(1_024);
-            if peak > bound_mib {
-                let name = &member.name;
-                self.record.complain(format!("{name} had {peak} MiB resident, the bound is {bound_mib}"));
-            }
-        }
-    }
-
-    /// The final table's rows.
-    pub(super) async fn rows(&self, operations: &BTreeMap<usize, u64>) -> Vec<Row> {
+    /// The final table's rows, and whether memory stayed within its bound.
+    pub(super) async fn rows(&self, operations: &BTreeMap<usize, u64>, memory_mib: u64) -> Vec<Row> {
         let mut rows = Vec::new();
         for member in &self.members {
             let peak_mib = member.peak_kib().await.div_ceil(1_024);
+            let held = operations.get(&member.number).copied();
+            let bound_mib = memory_mib + held.unwrap_or(0) * KIB_PER_OPERATION / 1_024;
+            if peak_mib > bound_mib {
+                let name = &member.name;
+                self.record.complain(format!("{name} had {peak_mib} MiB resident, the bound is {bound_mib}"));
+            }
             let notes = self.record.lock();
             rows.push(Row {
                 name: member.name.clone(),
                 starts: member.life(),
                 edits: notes.edits.get(&member.number).cloned().unwrap_or_default(),
                 events: notes.events.get(&member.number).cloned().unwrap_or_default(),
-                operations: operations.get(&member.number).copied(),
+                operations: held,
                 peak_mib,
+                bound_mib,
             });
         }
         rows
