@@ -164,6 +164,7 @@ impl OpLog {
         let Some(link) = self.links.get_mut(&peer) else { return };
         let mut credit_bytes = self.config.credit_bytes.saturating_sub(link.granted);
         link.granted += credit_bytes;
+        link.allow(credit_bytes);
         for chunk in ranges.chunks(ENTRIES_MAX) {
             let message =
                 Message::Want { ranges: chunk.to_vec(), credit_bytes: std::mem::take(&mut credit_bytes) };
@@ -234,23 +235,26 @@ impl OpLog {
         }
     }
 
-    /// Takes wanted blocks off what was granted; false when they are far beyond it.
+    /// Takes wanted blocks off what was granted; false when they are far beyond it. What the stalled were granted counts:
+    /// they may still send it.
     fn charge(&mut self, from: SessionId, blocks: &[Bytes]) -> bool {
         let bytes: u64 = blocks.iter().map(|block| block.len() as u64).sum();
         let Some(link) = self.links.get_mut(&from) else { return false };
-        // The last message under a credit may overdraw it.
-        let within = bytes <= link.granted + MESSAGE_BYTES_MAX as u64;
         link.granted = link.granted.saturating_sub(bytes);
-        within
+        link.allowed = link.allowed.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
+        // The last message under a credit may overdraw it.
+        link.allowed >= -(MESSAGE_BYTES_MAX as i64)
     }
 
-    /// Grants more once half of the credit is used: what came is linked, buffered within its bound, or dropped.
+    /// Grants more once half of the credit is used, as long as anything is asked for: what came is linked, buffered within
+    /// its bound, or dropped.
     fn grant(&mut self, to: SessionId) {
         let full = self.config.credit_bytes;
         let Some(link) = self.links.get_mut(&to) else { return };
-        if link.granted < full / 2 {
+        if link.granted < full / 2 && !link.fetching.is_empty() {
             let bytes = full - link.granted;
             link.granted = full;
+            link.allow(bytes);
             self.send(to, Channel::Control, Message::Credit { bytes });
         }
     }

@@ -17,6 +17,7 @@ use meshwork_wire::Channel;
 
 use crate::{
     Event, Message, OpLog,
+    config::CREDIT_BYTES_MAX,
     fetch::Fetching,
     message::ENTRIES_MAX,
     pace::{DIGEST_SPAN, DIGESTS_MAX, Window},
@@ -73,6 +74,8 @@ pub(crate) struct Link {
     pub(crate) failed: BTreeSet<ReplicaId>,
     /// Bytes that it was granted and has not sent.
     pub(crate) granted: u64,
+    /// The same with those that may have been lost on the way. Below zero by what it overdrew.
+    pub(crate) allowed: i64,
     /// It claimed, without proof, to know more of our own replica than we do. Believed once.
     pub(crate) claimed: bool,
 
@@ -99,6 +102,12 @@ impl Link {
     /// Whether new blocks of our own `replica` may be pushed to it: it has everything `before`, and keeps up.
     pub(crate) fn keeps_up(&self, replica: &ReplicaId, before: u64) -> bool {
         !self.congested && self.has_of_ours == Some(before) && !self.serving.contains_key(replica)
+    }
+
+    /// Notes that it was granted so many bytes. Its side forgets what it overdrew, so this one does.
+    pub(crate) fn allow(&mut self, bytes: u64) {
+        let allowed = self.allowed.max(0).saturating_add_unsigned(bytes);
+        self.allowed = allowed.min(CREDIT_BYTES_MAX as i64);
     }
 
     fn may_tell_all(&self, now: Timestamp) -> bool {

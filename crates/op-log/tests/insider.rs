@@ -335,3 +335,36 @@ fn nobody_censors_a_replica_by_claiming_all_of_it() {
         assert_eq!(held(&world), 5 * round);
     }
 }
+
+#[test]
+fn nobody_sends_beyond_its_credit() {
+    let mut world = star(2);
+    let noise = || Message::Blocks { wanted: true, blocks: vec![write(&mut writer(8, 1), &[0; 500_000])] };
+    // It was asked for nothing: one message may overdraw that.
+    for (message, charged) in [0, 0, 1, 2].into_iter().enumerate() {
+        hear(&mut world, noise());
+        assert_eq!(world.hosts[0].misbehaved.len(), charged, "message {message}");
+    }
+}
+
+#[test]
+fn what_comes_after_it_was_given_up_costs_nothing() {
+    let mut world = star(2);
+    let mut author = writer(8, 1);
+    let blocks: Vec<Bytes> = (0..40).map(|_| write(&mut author, &[0; 50_000])).collect();
+    let replica = meshwork_op_log::Entry::read(SPACE, blocks[0].clone()).unwrap().operations()[0].dot.replica;
+    let entries = vec![(replica, Tip { sequence: 30, hash: Hash::of(b"30") })];
+    hear(&mut world, Message::Have { entries, answer_wanted: false });
+    world.links.remove(&(0, 1));
+    world.run(Duration::from_secs(10));
+    // All of the credit, and a little.
+    for block in &blocks[..11] {
+        hear(&mut world, Message::Blocks { wanted: true, blocks: vec![block.clone()] });
+    }
+    assert_eq!(world.hosts[0].misbehaved, Vec::<String>::new());
+    assert_eq!(world.hosts[0].log.operations(), 11);
+    for block in &blocks[11..] {
+        hear(&mut world, Message::Blocks { wanted: true, blocks: vec![block.clone()] });
+    }
+    assert_ne!(world.hosts[0].misbehaved, Vec::<String>::new());
+}
