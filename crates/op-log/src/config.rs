@@ -30,7 +30,7 @@ pub struct Config {
     /// How many blocks of one peer may wait for others; as many again of those handed to
     /// [`OpLog::merge`](crate::OpLog::merge).
     pub buffered_blocks_max: usize,
-    /// How many replicas one peer may tell of that we lack.
+    /// How many replicas that we lack are noted for one peer at a time.
     pub remote_replicas_max: usize,
     /// What all kept proofs of equivocation may take, in bytes. (They are kept without the operations' bodies, mostly
     /// some hundred bytes each.)

@@ -123,6 +123,24 @@ impl OpLog {
         }
     }
 
+    /// Notes what `peer` has of what we lack, as far as there is room: what finds none is told again by the peer, since both
+    /// go on comparing until they agree.
+    pub(crate) fn note_remote(&mut self, peer: SessionId, told: Vec<(ReplicaId, Tip)>) {
+        let max = self.config.remote_replicas_max;
+        for (replica, tip) in told {
+            // What may never be asked for leaves room for what will be.
+            let max = match self.need(&replica, &tip) {
+                Need::Nothing => continue,
+                Need::NotYet => max / 2,
+                Need::After(_) => max,
+            };
+            let Some(link) = self.links.get_mut(&peer) else { return };
+            if link.remote.len() < max || link.remote.contains_key(&replica) {
+                link.remote.insert(replica, tip);
+            }
+        }
+    }
+
     /// Whether `replica` may be asked for at `link`: nobody is asked, or only somebody who failed before.
     fn is_open(&self, link: &Link, replica: &ReplicaId) -> bool {
         let Some(asked) = self.fetches.get(replica) else { return true };

@@ -314,6 +314,7 @@ impl OpLog {
         let believes_claims = self.believes_claims();
         let Some(link) = self.links.get_mut(&from) else { return };
         link.has_of_ours.get_or_insert(0);
+        let mut told = Vec::with_capacity(entries.len());
         for (replica, tip) in entries {
             if tip.sequence >= self.shown.sequence(replica) {
                 link.unannounced.remove(replica);
@@ -327,12 +328,9 @@ impl OpLog {
                     continue;
                 }
             }
-            link.remote.insert(*replica, *tip);
+            told.push((*replica, *tip));
         }
-        if link.remote.len() > self.config.remote_replicas_max {
-            link.remote.clear();
-            return self.misbehaved(from, "tells of more replicas than this node follows");
-        }
+        self.note_remote(from, told);
         self.fetch_from(now, from);
         if answer_wanted {
             self.tell(now, from, false);

@@ -368,3 +368,21 @@ fn what_comes_after_it_was_given_up_costs_nothing() {
     }
     assert_ne!(world.hosts[0].misbehaved, Vec::<String>::new());
 }
+
+#[test]
+fn a_newcomer_takes_very_many_replicas_in_parts_and_charges_nobody() {
+    let mut world = star(1);
+    let config = Config { remote_replicas_max: 16, ..Config::default() };
+    world.hosts.push(Host::open_with(config, 2, 2, world.now, Rows::new()).unwrap());
+    world.feed(1, None);
+    let now = world.now;
+    let blocks = (0..50).map(|nonce| write(&mut writer(7, nonce), b"x")).collect();
+    world.hosts[0].log.merge(now, blocks).unwrap();
+    world.feed(0, None);
+    world.link(0, 1);
+    world.drain();
+    assert_eq!(world.hosts[1].log.operations(), 16);
+    world.run(Duration::from_secs(15));
+    assert_eq!(world.hosts[1].log.operations(), 50);
+    assert_eq!(world.hosts[1].misbehaved, Vec::<String>::new());
+}
