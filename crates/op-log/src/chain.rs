@@ -14,8 +14,8 @@ pub(crate) struct Held {
     pub(crate) last: u64,
     /// The hash of its last header.
     pub(crate) tip: Hash,
-    /// The order in which blocks of all replicas were linked: whatever its first new operation depends on lies in blocks
-    /// with smaller numbers.
+    /// The order in which blocks of all replicas were linked: what its first operation depends on lies in blocks with
+    /// smaller numbers, and what depends on one of its operations lies in blocks with greater ones.
     pub(crate) arrival: u64,
 }
 
@@ -75,10 +75,12 @@ impl Chain {
         })
     }
 
-    /// Puts a block at the end. Returns those that it makes superfluous.
-    pub(crate) fn link(&mut self, block: Held) -> Vec<Held> {
+    /// Puts a block at the end. Returns those that it makes superfluous; it takes the place of the first of them, since
+    /// others depend on that.
+    pub(crate) fn link(&mut self, mut block: Held) -> Vec<Held> {
         let keep = self.blocks.partition_point(|held| held.first < block.first);
         let superfluous = self.blocks.split_off(keep);
+        block.arrival = superfluous.iter().map(|held| held.arrival).fold(block.arrival, u64::min);
         self.blocks.push(block);
         superfluous
     }
