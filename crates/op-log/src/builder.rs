@@ -97,6 +97,30 @@ pub(crate) fn check(operation: &NewOperation) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// The operations of an own block up to `last`, signed anew, and the hash of the last header.
+pub(crate) fn head(
+    format: &Format,
+    block: &Bytes,
+    last: u64,
+    signer: &dyn Signer,
+) -> Result<(Bytes, Hash), BlockError> {
+    let outline = format.outline(block)?;
+    let count = (last.min(outline.last) + 1).saturating_sub(outline.first);
+    let hash = usize::try_from(count)
+        .ok()
+        .and_then(|count| count.checked_sub(1))
+        .and_then(|index| format.hashes(&outline).ok()?.get(index).copied());
+    let hash = hash.ok_or(BlockError::Numbering("a block holds at least one operation, numbered from 1"))?;
+    let end = outline.span_after(last)?.start;
+    let mut bytes = Vec::with_capacity(end + SIGNATURE_BYTES);
+    bytes.extend_from_slice(block.get(..FIXED_BYTES - COUNT_BYTES).unwrap_or_default());
+    bytes.extend_from_slice(&(count as u16).to_le_bytes());
+    bytes.extend_from_slice(block.get(FIXED_BYTES..end).unwrap_or_default());
+    let message = signed_message(&outline.replica, last.min(outline.last), &hash);
+    bytes.extend_from_slice(&signer.sign(Purpose::Block, &message).0);
+    Ok((bytes.into(), hash))
+}
+
 /// Joins consecutive blocks of one replica, each beginning at or before the end of the one before, under the signature
 /// of the last. Takes as many as fit in one block, at least one; returns the block and how many were taken.
 pub(crate) fn merge(format: &Format, blocks: &[Bytes]) -> Result<(Bytes, usize), BlockError> {

@@ -73,6 +73,7 @@ impl OpLog {
     /// Closes a replica that is not closed yet. A proof that finds no room closes what is here of it, and is not kept.
     fn close_replica(&mut self, now: Timestamp, from: Option<SessionId>, dot: Dot, proof: Proof) {
         let (replica, author) = (dot.replica, proof.author);
+        let blocks = [proof.first.clone(), proof.second.clone()];
         let mut rows = Vec::new();
         if self.proofs.has_room(&proof, self.config.proof_bytes_max) {
             let value = meshwork_wire::encode(&(&proof.first, &proof.second));
@@ -88,10 +89,22 @@ impl OpLog {
         self.emit(Event::Equivocation { dot, author });
         self.note_change(now, &replica, None);
         self.abandon_fetch(&replica);
-        self.persist(rows, []);
         if replica == self.author.replica {
-            self.retire(now, self.author.next, "another copy of this store wrote under it".into());
+            blocks.iter().for_each(|bytes| self.note_shared(bytes));
+            let fork = self.author.sent + 1;
+            self.retire(now, fork, "another copy of this store wrote under it".into(), rows);
+        } else {
+            self.persist(rows, []);
         }
+    }
+
+    /// What a block of the current replica shares with ours, others hold.
+    fn note_shared(&mut self, bytes: &Bytes) {
+        let shared = self.history.format.outline(bytes).ok().and_then(|outline| {
+            let hashes = self.history.format.hashes(&outline).ok()?;
+            self.history.shares(&outline, &hashes)
+        });
+        self.author.sent = self.author.sent.max(shared.unwrap_or(0));
     }
 
     fn keep_proof(&mut self, now: Timestamp, from: Option<SessionId>, dot: Dot, proof: Proof) {

@@ -7,6 +7,7 @@ use meshwork_base::{Bytes, Deadline, Dot, Hash, Monotonic, NodeId, ReplicaId, Ro
 use crate::{
     Incarnation, NewOperation, OpLog,
     builder::{self, Builder},
+    heir::Heir,
     recovery::Record,
     sync::Link,
 };
@@ -30,18 +31,11 @@ pub(crate) struct Author {
     /// The others' operations on which the open block depends.
     needs: Vec<Dot>,
     /// Rows of sealed blocks that no write asks for yet.
-    sealed: Vec<Row>,
+    pub(crate) sealed: Vec<Row>,
     /// Sealed blocks that wait for what they depend on to be durable.
     pub(crate) unreleased: VecDeque<Unreleased>,
     last_flush: Option<Monotonic>,
     flush_due: Option<Monotonic>,
-}
-
-/// A replica that only the log writes to.
-pub(crate) struct Heir {
-    pub(crate) nonce: [u8; 16],
-    pub(crate) next: u64,
-    pub(crate) tip: Hash,
 }
 
 /// A block of this node that has not been sent.
@@ -96,16 +90,20 @@ impl OpLog {
                 late.push(operation);
             } else if let Err(reason) = self.chain(now, &operation) {
                 let reason = format!("operation {} does not fit: {reason}", operation.dot);
-                self.retire(now, self.author.next, reason);
+                self.retire(now, self.author.next, reason, Vec::new());
                 late.push(operation);
             }
         }
         late.retain(|operation| self.author.retired.contains(&operation.dot.replica));
         if !late.is_empty() {
-            let operations = self.issue_again(now, late);
-            self.deliver(operations);
+            self.issue_late(now, late);
         }
-        self.flush_or_wait(now);
+        if self.is_closing() {
+            self.flush(now);
+            self.close_on();
+        } else {
+            self.flush_or_wait(now);
+        }
     }
 
     /// Puts one operation into the open block.
@@ -161,7 +159,7 @@ impl OpLog {
     }
 
     /// Signs the open block.
-    fn seal(&mut self, now: Timestamp) {
+    pub(crate) fn seal(&mut self, now: Timestamp) {
         self.author.flush_due = None;
         let Some(open) = self.author.open.take() else { return };
         self.author.last_flush = Some(now.monotonic);
@@ -182,7 +180,8 @@ impl OpLog {
         Some(self.history.append(outline, hash))
     }
 
-    fn commit(&mut self, now: Timestamp) {
+    /// Asks for all that is signed to be stored.
+    pub(crate) fn commit(&mut self, now: Timestamp) {
         let rows = std::mem::take(&mut self.author.sealed);
         if !rows.is_empty() {
             let replica = self.author.replica;

@@ -29,6 +29,8 @@ pub(crate) struct Accepted {
     pub(crate) conflicts: Vec<Block>,
     /// Verified blocks of the current replica that this node does not know of.
     pub(crate) own: Vec<Block>,
+    /// How much of the current replica came back as it is here.
+    pub(crate) shared: u64,
 }
 
 /// The log's content.
@@ -38,6 +40,9 @@ pub(crate) struct History {
     /// The accepted part of every chain.
     pub(crate) version: Version,
     pub(crate) buffer: Buffer,
+    /// The replica that only this node extends, and how much of it others may know. Who depends on more has met another
+    /// copy of this store, and waits for what that one wrote.
+    pub(crate) own: Option<(ReplicaId, u64)>,
     arrivals: u64,
     /// All that they write is closed.
     liars: BTreeSet<NodeId>,
@@ -46,7 +51,7 @@ pub(crate) struct History {
 impl History {
     pub(crate) fn new(format: Format) -> Self {
         let (chains, version, buffer) = (BTreeMap::new(), Version::default(), Buffer::default());
-        Self { format, chains, version, buffer, arrivals: 0, liars: BTreeSet::new() }
+        Self { format, chains, version, buffer, own: None, arrivals: 0, liars: BTreeSet::new() }
     }
 
     /// The last linked sequence of `replica`.
@@ -64,29 +69,32 @@ impl History {
         self.chains.get(replica)?.hash_at(&self.format, sequence)
     }
 
-    /// Takes a block as it came. `own` is the replica that only this node extends. False, and nothing changed, when it
+    /// Takes a block as it came. False, and nothing changed, when it
     /// would have to wait and there is no room for that; what a peer brings always finds room, at the cost of what it
     /// brought before.
     pub(crate) fn receive(
         &mut self,
         bytes: &Bytes,
         from: Option<SessionId>,
-        (verifier, bounds, own): (&dyn Verifier, Bounds, &ReplicaId),
+        (verifier, bounds): (&dyn Verifier, Bounds),
         accepted: &mut Accepted,
     ) -> Result<bool, BlockError> {
         let outline = self.format.outline(bytes)?;
         let replica = outline.replica;
+        let own = self.own.is_some_and(|(own, _)| own == replica);
         if self.buffer.contains(&replica, outline.first, bytes) || self.is_stored(&outline) {
+            accepted.shared = accepted.shared.max(if own { outline.last } else { 0 });
             return Ok(true);
         }
         let block = self.format.decode(outline)?;
         let held =
             self.chains.get(&replica).and_then(|chain| chain.hash_at(&self.format, block.outline.last));
         if held == Some(block.tip) {
+            accepted.shared = accepted.shared.max(if own { block.outline.last } else { 0 });
             return Ok(true);
         }
         block.outline.verify(&block.tip, verifier)?;
-        if replica == *own {
+        if own {
             accepted.own.push(block);
             return Ok(true);
         }
@@ -110,7 +118,7 @@ impl History {
         }
         let stuck = self.chains.get(replica).is_some_and(|chain| !chain.unready.is_empty());
         let next = block.operations.iter().find(|operation| operation.dot.sequence > end);
-        let ready = |next| matches!(readiness(&self.chains, next, self.limit(replica)), Next::Ready);
+        let ready = |next| matches!(self.readiness(next, self.limit(replica)), Next::Ready);
         self.continues(block) && (stuck || !next.is_some_and(ready))
     }
 
@@ -170,7 +178,7 @@ impl History {
             }
             let end = self.end(replica);
             let next = block.operations.iter().find(|operation| operation.dot.sequence > end)?;
-            match readiness(&self.chains, next, limit) {
+            match self.readiness(next, limit) {
                 Next::Ready => self.link(block, accepted),
                 Next::Missing(dot) => {
                     let first = block.outline.first;
@@ -201,7 +209,7 @@ impl History {
         let mut held = None;
         let mut next = Next::Ready;
         while let Some(operation) = unready.front() {
-            next = readiness(&self.chains, operation, limit);
+            next = self.readiness(operation, limit);
             if !matches!(next, Next::Ready) {
                 break;
             }
@@ -215,6 +223,19 @@ impl History {
             }
         }
         next
+    }
+
+    /// Whether an operation of a chain that may grow up to `limit` may be accepted.
+    fn readiness(&self, operation: &Operation, limit: u64) -> Next {
+        if operation.dot.sequence > limit {
+            return Next::Closed;
+        }
+        let lacks = |dot: &&Dot| {
+            let held = self.chains.get(&dot.replica).map_or(0, |chain| chain.held);
+            let known = self.own.filter(|(own, _)| *own == dot.replica).map_or(u64::MAX, |(_, left)| left);
+            dot.sequence > held.min(known)
+        };
+        operation.dependencies.iter().find(lacks).map_or(Next::Ready, |dot| Next::Missing(*dot))
     }
 
     /// Whether the block holds operations beyond the end of its chain, and agrees with it up to there.
@@ -249,13 +270,19 @@ impl History {
     /// Puts a block that this node has just signed at the end of its chain. Returns its row.
     pub(crate) fn append(&mut self, outline: Outline, tip: Hash) -> Row {
         let Outline { bytes, replica, first, last, .. } = outline;
-        let chain = self.chains.entry(replica).or_default();
         let held = Held { bytes, first, last, tip, arrival: self.arrivals };
         self.arrivals += 1;
-        let row = put_row(&replica, &held);
-        chain.link(held);
-        (chain.held, chain.held_hash) = (last, tip);
-        self.version.set(replica, Tip { sequence: last, hash: tip });
+        self.extend(replica, held)
+    }
+
+    /// Puts a block of this node at the end of its chain; all of it is accepted. Returns its row.
+    pub(crate) fn extend(&mut self, replica: ReplicaId, block: Held) -> Row {
+        let row = put_row(&replica, &block);
+        let tip = Tip { sequence: block.last, hash: block.tip };
+        let chain = self.chains.entry(replica).or_default();
+        chain.link(block);
+        (chain.held, chain.held_hash) = (tip.sequence, tip.hash);
+        self.version.set(replica, tip);
         row
     }
 
@@ -264,7 +291,10 @@ impl History {
         let Some(chain) = self.chains.get_mut(replica) else { return Vec::new() };
         let cut = chain.truncate(keep);
         if chain.held == 0 {
-            self.chains.remove(replica);
+            // A closed chain stays closed.
+            if !chain.closed {
+                self.chains.remove(replica);
+            }
             self.version = without(&self.version, replica);
         } else {
             self.version.set(*replica, Tip { sequence: chain.held, hash: chain.held_hash });
@@ -290,17 +320,42 @@ impl History {
         }
     }
 
-    /// The first sequence at which a verified block differs from what is linked (one after the end, if it does not).
-    pub(crate) fn fork_point(&self, block: &Block) -> u64 {
-        let Some(chain) = self.chains.get(&block.outline.replica) else { return 1 };
-        let before = block.outline.first - 1;
-        if chain.hash_at(&self.format, before) != Some(block.outline.previous) {
-            return before;
-        }
-        let agrees = |operation: &Operation| {
-            chain.hash_at(&self.format, operation.dot.sequence) == Some(operation.hash)
+    /// The last sequence at which a block with these header hashes is the same as what is linked; `None` if it differs
+    /// already before its first operation, or if that is not linked.
+    pub(crate) fn shares(&self, outline: &Outline, hashes: &[Hash]) -> Option<u64> {
+        let before = outline.first - 1;
+        let chain = self.chains.get(&outline.replica);
+        let hash_at = |sequence| match chain {
+            Some(chain) => chain.hash_at(&self.format, sequence),
+            None => (sequence == 0).then_some(Hash::ZERO),
         };
-        block.outline.first + block.operations.partition_point(agrees) as u64
+        if hash_at(before) != Some(outline.previous) {
+            return None;
+        }
+        // Each hash covers the ones before it.
+        let numbered: Vec<_> = (outline.first..).zip(hashes).collect();
+        Some(before + numbered.partition_point(|(at, hash)| hash_at(*at) == Some(**hash)) as u64)
+    }
+
+    /// The newest operations of others that a chain's own operations name.
+    pub(crate) fn named_by(&self, replica: &ReplicaId) -> BTreeMap<ReplicaId, u64> {
+        let blocks = self.chains.get(replica).into_iter().flat_map(|chain| &chain.blocks);
+        let mut named = BTreeMap::new();
+        for dot in blocks.flat_map(|block| self.decode(block)).flat_map(|operation| operation.dependencies) {
+            let newest = named.entry(dot.replica).or_default();
+            *newest = dot.sequence.max(*newest);
+        }
+        named
+    }
+
+    /// The operations of a linked block.
+    pub(crate) fn decode(&self, block: &Held) -> Vec<Operation> {
+        let outline = self.format.outline(&block.bytes);
+        // It was decoded before it was linked.
+        outline
+            .and_then(|outline| self.format.decode(outline))
+            .map(|block| block.operations)
+            .unwrap_or_default()
     }
 
     /// Every accepted operation, in causal order.
@@ -339,12 +394,4 @@ enum Next {
     Missing(Dot),
     /// Not while nobody needs it.
     Closed,
-}
-
-fn readiness(chains: &BTreeMap<ReplicaId, Chain>, operation: &Operation, limit: u64) -> Next {
-    if operation.dot.sequence > limit {
-        return Next::Closed;
-    }
-    let lacks = |dot: &&Dot| chains.get(&dot.replica).is_none_or(|chain| chain.held < dot.sequence);
-    operation.dependencies.iter().find(lacks).map_or(Next::Ready, |dot| Next::Missing(*dot))
 }

@@ -77,6 +77,7 @@ mod error;
 mod exchange;
 mod fetch;
 mod flush;
+mod heir;
 mod history;
 mod input;
 mod machine;

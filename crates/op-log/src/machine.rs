@@ -81,10 +81,11 @@ impl OpLog {
         config: Config,
         context: Context,
         random: Random,
-        history: History,
+        mut history: History,
         author: Author,
     ) -> Self {
         let version = history.version.clone();
+        history.own = Some((author.replica, author.sent));
         Self {
             config,
             context,
@@ -172,7 +173,11 @@ impl OpLog {
         let end = left.map_or(0, |tip| tip.sequence);
         for write in &mut self.writes {
             if write.tips.get(replica).is_some_and(|tip| tip.sequence > end) {
-                write.tips.remove(replica);
+                // What is left of it is durable with the write all the same.
+                match left {
+                    Some(tip) => write.tips.insert(*replica, tip),
+                    None => write.tips.remove(replica),
+                };
             }
         }
         for version in [&mut self.shown, &mut self.stored] {
@@ -193,8 +198,9 @@ impl OpLog {
         self.close_on();
     }
 
-    /// Goes on closing once all writes are answered.
-    fn close_on(&mut self) {
+    /// Goes on closing once all writes are answered. Operations may still be appended meanwhile, even while the mark is
+    /// being deleted: they are not sent any more, so their numbers are known to nobody until they are stored.
+    pub(crate) fn close_on(&mut self) {
         if !self.writes.is_empty() {
             return;
         }
@@ -225,7 +231,7 @@ impl OpLog {
         let mut accepted = Accepted::default();
         let bounds = self.bounds();
         for (index, bytes) in blocks.iter().enumerate() {
-            let with = (&*self.context.verifier, bounds, &self.author.replica);
+            let with = (&*self.context.verifier, bounds);
             match self.history.receive(bytes, from, with, &mut accepted) {
                 Ok(true) => {}
                 Ok(false) => {
@@ -245,7 +251,9 @@ impl OpLog {
         from: Option<SessionId>,
         accepted: Accepted,
     ) -> Vec<Operation> {
-        let Accepted { mut operations, rows, changed, conflicts, own } = accepted;
+        let Accepted { mut operations, rows, changed, conflicts, own, shared } = accepted;
+        let author = self.author.replica;
+        self.author.sent = self.author.sent.max(shared);
         let version = &self.history.version;
         let tips: Vec<_> =
             changed.iter().filter_map(|replica| version.tip(replica).map(|tip| (*replica, *tip))).collect();
@@ -261,9 +269,36 @@ impl OpLog {
             self.contradict(now, block);
         }
         for block in own {
-            operations.extend(self.meet_own(now, from, block));
+            let before = self.author.replica;
+            let met = self.meet_own(now, from, block);
+            if self.author.replica != before {
+                // All that was accepted so far is delivered again, behind the `Rebuild`.
+                operations.clear();
+            }
+            operations.extend(met);
+        }
+        operations.extend(self.wake_own(now));
+        if self.author.replica != author {
+            self.deliver(std::mem::take(&mut operations));
         }
         operations
+    }
+
+    /// Accepts what waited for own operations that others may know by now. Returns it.
+    pub(crate) fn wake_own(&mut self, now: Timestamp) -> Vec<Operation> {
+        let own = Some((self.author.replica, self.author.sent));
+        let before = std::mem::replace(&mut self.history.own, own);
+        if before == own {
+            return Vec::new();
+        }
+        let mut accepted = Accepted::default();
+        for (replica, _) in before.into_iter().chain(own) {
+            let held = self.history.version.sequence(&replica);
+            for waiter in self.history.buffer.wake(&replica, held) {
+                self.history.advance(waiter, &mut accepted);
+            }
+        }
+        self.settle(now, None, accepted)
     }
 
     /// What peers compare: closed replicas are left out, since holders of different branches would never agree.
@@ -285,8 +320,14 @@ impl Machine for OpLog {
         match input {
             Input::Persisted { write } => self.persisted(now, write),
             Input::Close => self.close(now),
+            Input::Append(operations) if self.closing != Closing::Closed => self.append(now, operations),
+            Input::Append(operations) => {
+                tracing::error!(
+                    operations = operations.len(),
+                    "edits are lost: they come after the log was closed"
+                );
+            }
             _ if self.is_closing() => {}
-            Input::Append(operations) => self.append(now, operations),
             Input::PeerUp { peer } => self.peer_up(now, peer),
             Input::PeerDown { peer } => self.peer_down(now, peer),
             Input::Received { from, message } => self.hear(now, from, message),
@@ -294,6 +335,8 @@ impl Machine for OpLog {
             Input::Drained { peer } => self.drained(now, peer),
             Input::Sync => self.compare_all(),
         }
+        let operations = self.wake_own(now);
+        self.deliver(operations);
     }
 
     fn handle_timeout(&mut self, now: Timestamp) {

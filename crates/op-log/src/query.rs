@@ -37,7 +37,7 @@ impl OpLog {
             return None;
         }
         let block = self.history.chains.get(&dot.replica)?.block(dot.sequence)?;
-        let operations = self.decode(block);
+        let operations = self.history.decode(block);
         operations.into_iter().find(|operation| operation.dot == dot)
     }
 
@@ -60,16 +60,8 @@ impl OpLog {
             let new = |operation: &Operation| {
                 operation.dot.sequence > before && self.history.version.contains(operation.dot)
             };
-            last.extend(self.decode(block).into_iter().rev().filter(new).take(count - last.len()));
+            last.extend(self.history.decode(block).into_iter().rev().filter(new).take(count - last.len()));
         }
         last
-    }
-
-    fn decode(&self, block: &Held) -> Vec<Operation> {
-        let outline = self.history.format.outline(&block.bytes);
-        outline
-            .and_then(|outline| self.history.format.decode(outline))
-            .map(|block| block.operations)
-            .unwrap_or_default()
     }
 }

@@ -2,20 +2,29 @@
 //!
 //! The replica is retired and a new incarnation begins. What only this node knows of the old one is cut off and issued
 //! again under an *heir*, a replica that only the log writes to, so its numbers never collide with what the documents
-//! number meanwhile. Documents start again from the log: `Rebuild`, `Incarnation`, and every operation once more.
+//! number meanwhile. All of that becomes durable in one write. Documents start again from the log: `Rebuild`,
+//! `Incarnation`, and every operation once more.
 //!
-//! An operation issued again has a new dot. Bodies are opaque here, so one that names an earlier operation of the cut
-//! branch by its dot (the removal of a value written there) no longer finds it.
+//! An operation that is issued again was made by somebody who had seen what the retired replica had named as its
+//! dependencies, so the heir names that first (see [`heir`](crate::heir)). It has a new dot: bodies are opaque here, so one that names an earlier operation of the cut branch by its dot (the removal of a
+//! value written there) no longer finds it.
+//!
+//! Nothing of others rests on what is cut: it never left, so whoever depends on its numbers means another branch, and
+//! waits for that ([`History::own`](crate::history::History::own)).
+//!
+//! All this is about a replica that this node still writes to. One that was left behind by a crash (the durable mark was
+//! set when the store was opened) is not cut: what it had not sent is served as it is, under its old dots. If the store
+//! was also a copy, others see two branches: they prove and contain them, and keep the one that they met first.
 
-use meshwork_base::{Dot, Hash, ReplicaId, SessionId, Timestamp, Tip};
+use meshwork_base::{Hash, ReplicaId, Row, SessionId, Timestamp, Tip};
 
 use crate::{
     Effect, Event, NewOperation, OpLog, Operation,
     block::Block,
-    builder::{self, Builder},
-    chain::delete_row,
-    flush::Heir,
-    recovery::{Record, nonce},
+    builder,
+    chain::{Held, delete_row},
+    history::Accepted,
+    recovery::Record,
 };
 
 impl OpLog {
@@ -30,26 +39,34 @@ impl OpLog {
         if replica != self.author.replica {
             return self.take_verified(now, from, block);
         }
-        self.flush(now);
-        let fork = self.history.fork_point(&block);
-        let apart = block.outline.first > self.history.end(&replica) + 1 || fork < block.outline.first;
-        if apart && fork > self.author.sent {
+        self.seal(now);
+        let hashes: Vec<Hash> = block.operations.iter().map(|operation| operation.hash).collect();
+        let before = block.outline.first - 1;
+        let shared = self.history.shares(&block.outline, &hashes);
+        let tip = Tip { sequence: block.outline.last, hash: block.tip };
+        if shared.is_none() && before > self.author.sent {
             // Where the branches part is not in this block: ask for what lies before it. Own sends wait for the answer.
             if let Some(peer) = from
                 && let Some(link) = self.links.get_mut(&peer)
             {
-                link.remote.insert(replica, Tip { sequence: block.outline.last, hash: block.tip });
+                link.remote.insert(replica, tip);
                 self.fetch_from(now, peer);
             }
+            self.commit(now);
             return Vec::new();
         }
-        let tip = Tip { sequence: block.outline.last, hash: block.tip };
-        self.retire(now, fork, format!("another copy of this store wrote operation {fork} of it"));
+        let fork = shared.map_or(before, |shared| shared + 1);
+        self.retire(
+            now,
+            fork,
+            format!("another copy of this store wrote operation {fork} of it"),
+            Vec::new(),
+        );
         let operations = self.take_verified(now, from, block);
         if let Some(peer) = from
             && let Some(link) = self.links.get_mut(&peer)
         {
-            // Cutting whole blocks may have cut a little more than what differs.
+            // There may be more of the other branch than this block.
             link.remote.insert(replica, tip);
             self.fetch_from(now, peer);
         }
@@ -57,39 +74,30 @@ impl OpLog {
     }
 
     fn take_verified(&mut self, now: Timestamp, from: Option<SessionId>, block: Block) -> Vec<Operation> {
-        let mut accepted = crate::history::Accepted::default();
+        let mut accepted = Accepted::default();
         self.history.insert(block, from, &mut accepted);
         self.settle(now, from, accepted)
     }
 
-    /// Ends the current incarnation. Of its operations from `fork` on, those that never left are issued again.
-    pub(crate) fn retire(&mut self, now: Timestamp, fork: u64, reason: String) {
-        self.flush(now);
+    /// Ends the current incarnation. Of its operations from `fork` on, those that never left are issued again. `rows` are
+    /// stored in the same write.
+    pub(crate) fn retire(&mut self, now: Timestamp, fork: u64, reason: String, mut rows: Vec<Row>) {
+        self.seal(now);
+        rows.append(&mut self.author.sealed);
         let old = self.author.replica;
-        let fork = fork.max(self.author.sent + 1);
-        let cut = self.history.truncate(&old, fork - 1);
-        let end = self.history.end(&old);
-        self.author.unreleased.retain(|block| block.replica != old || block.tip.sequence <= end);
-        self.forget_beyond(&old);
-
+        let cut = self.cut_off(&old, fork.max(self.author.sent + 1) - 1, &mut rows);
+        let left = self.history.version.tip(&old).copied();
         let record = Record::next(&mut self.random, now, self.author.epoch);
         self.begin_incarnation(&record);
-        let mut rows: Vec<_> = cut.iter().map(|block| delete_row(&old, block)).collect();
         rows.push(record.row());
-        self.persist(rows, []);
 
-        let mut again = Vec::new();
-        for held in cut {
-            let block = self
-                .history
-                .format
-                .outline(&held.bytes)
-                .and_then(|outline| self.history.format.decode(outline));
-            let operations = block.map(|block| block.operations).unwrap_or_default();
-            again
-                .extend(operations.into_iter().filter(|operation| operation.dot.sequence >= fork).map(renew));
-        }
-        self.issue_again(now, again);
+        let mut seen = self.history.named_by(&old);
+        seen.extend(left.map(|tip| (old, tip.sequence)));
+        self.heir().owe(seen);
+        let (_, heir) = self.issue_again(cut.into_iter().map(renew).collect(), &mut rows);
+        self.persist(rows, left.map(|tip| (old, tip)).into_iter().chain(heir));
+        self.release(now);
+
         self.effects.push_back(Effect::Rebuild);
         self.effects.push_back(Effect::Incarnation(self.author.incarnation()));
         let all = self.history.replay();
@@ -98,61 +106,37 @@ impl OpLog {
         for link in self.links.values_mut() {
             link.start_over(now);
         }
+        let woken = self.wake_own(now);
+        self.deliver(woken);
     }
 
-    /// Issues operations of retired replicas again, in order, under the heir. Returns them as they now are.
-    pub(crate) fn issue_again(&mut self, now: Timestamp, operations: Vec<NewOperation>) -> Vec<Operation> {
-        let (space, node) = (self.context.space, self.context.signer.node());
-        let mut heir = match self.author.heir.take() {
-            Some(heir) => heir,
-            None => Heir { nonce: nonce(&mut self.random, self.author.epoch), next: 1, tip: Hash::ZERO },
-        };
-        let mut issued = Vec::new();
-        let mut rows = Vec::new();
-        let mut open: Option<(Builder, Vec<Dot>)> = None;
-        let replica = ReplicaId::derive(&node, &space, &heir.nonce);
-        for mut operation in operations {
-            self.anchor(&mut operation, &replica);
-            operation.dot = Dot::new(replica, heir.next);
-            let meta = match builder::check(&operation) {
-                Ok(meta) => meta,
-                Err(reason) => {
-                    tracing::warn!(dot = %operation.dot, reason, "an operation is lost: nobody would take it");
-                    continue;
-                }
-            };
-            if let Some((full, needs)) =
-                open.take_if(|(open, _)| !open.fits(meta.len() + operation.body.len()))
-            {
-                rows.extend(self.sign(full, needs));
+    /// Cuts the chain of `replica` off after `keep`, and adds to `rows` what that changes. Returns the cut operations.
+    fn cut_off(&mut self, replica: &ReplicaId, keep: u64, rows: &mut Vec<Row>) -> Vec<Operation> {
+        let cut = self.history.truncate(replica, keep);
+        rows.extend(cut.iter().map(|block| delete_row(replica, block)));
+        if let Some(block) = cut.first().filter(|block| block.first <= keep) {
+            // Both branches share the beginning of this block.
+            let head = builder::head(&self.history.format, &block.bytes, keep, &*self.context.signer);
+            // It is cut from what was checked before it was linked.
+            if let Ok((bytes, tip)) = head {
+                let (first, arrival) = (block.first, block.arrival);
+                rows.push(self.history.extend(*replica, Held { bytes, first, last: keep, tip, arrival }));
             }
-            let (open, needs) = open.get_or_insert_with(|| {
-                (Builder::new(&space, &node, &heir.nonce, heir.next, heir.tip), Vec::new())
-            });
-            open.push(&self.history.format, &meta, &operation.body);
-            (heir.next, heir.tip) = (open.next, open.tip);
-            needs.extend_from_slice(&operation.dependencies);
-            let NewOperation { dot, dependencies, document, time, body } = operation;
-            issued.push(Operation { dot, author: node, dependencies, document, time, body, hash: open.tip });
         }
-        if let Some((full, needs)) = open {
-            rows.extend(self.sign(full, needs));
+        let left = self.history.version.tip(replica).copied();
+        let end = left.map_or(0, |tip| tip.sequence);
+        self.author.unreleased.retain(|block| block.replica != *replica || block.first <= end);
+        for block in &mut self.author.unreleased {
+            if block.replica == *replica
+                && block.tip.sequence > end
+                && let Some(tip) = left
+            {
+                block.tip = tip;
+            }
         }
-        let tip = Tip { sequence: heir.next - 1, hash: heir.tip };
-        self.author.heir = Some(heir);
-        self.persist(rows, issued.last().map(|operation| (operation.dot.replica, tip)));
-        self.release(now);
-        issued
-    }
-
-    /// What implied the old replica's previous operation now names the last that is left of it.
-    fn anchor(&self, operation: &mut NewOperation, heir: &ReplicaId) {
-        let left = self.history.version.sequence(&operation.dot.replica);
-        operation.dependencies.retain(|dot| dot.replica != *heir && self.history.version.contains(*dot));
-        if left > 0 {
-            operation.dependencies.push(Dot::new(operation.dot.replica, left));
-            operation.dependencies.sort_unstable();
-        }
+        self.forget_beyond(replica);
+        let operations = cut.iter().flat_map(|block| self.history.decode(block));
+        operations.filter(|operation| operation.dot.sequence > end).collect()
     }
 }
 

@@ -230,6 +230,7 @@ impl OpLog {
 
     fn agree(&mut self, peer: SessionId) {
         let sequence = self.shown.sequence(&self.author.replica);
+        self.author.sent = self.author.sent.max(sequence);
         let Some(link) = self.links.get_mut(&peer) else { return };
         let newly = !link.agreed || !link.changed.is_empty();
         link.agreed = true;
@@ -322,6 +323,7 @@ impl OpLog {
             if *replica == self.author.replica {
                 if self.history.hash_at(replica, tip.sequence) == Some(tip.hash) {
                     link.note_sent(tip.sequence);
+                    self.author.sent = self.author.sent.max(tip.sequence);
                     continue;
                 }
                 if std::mem::replace(&mut link.claimed, true) || !believes_claims {

@@ -4,6 +4,8 @@
 
 pub mod stores;
 
+pub mod backup;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
