@@ -1,8 +1,10 @@
-//! A peer that sends what no node sends, over real links: it pays for it, and correct nodes go on. (What a hostile peer
-//! can put into messages is tested with each machine.)
+//! A peer that sends what no node sends, over real links: it pays for it, and correct nodes go on. (What else a
+//! hostile peer can put into messages is tested with each machine.)
 #![cfg(feature = "native")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod author;
+#[path = "../common/mod.rs"]
 mod common;
 
 use std::{
@@ -20,25 +22,31 @@ use meshwork_wire::Channel;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-/// What is sent instead of a frame on the live channel.
-type Tamper = fn(Bytes) -> Vec<Bytes>;
+/// What is sent instead of a frame that carries operations.
+type Tamper = Arc<dyn Fn(Bytes) -> Vec<Bytes> + Send + Sync>;
+
+/// Filled while the node is to tamper.
+type Armed = Arc<Mutex<Option<Tamper>>>;
 
 /// Sends something else than it is told, once it is told how.
 struct Tampering {
     webrtc: WebRtc,
-    tamper: Arc<Mutex<Option<Tamper>>>,
+    tamper: Armed,
 }
 
 impl Connector for Tampering {
     fn perform(&mut self, link: LinkId, action: ConnectionAction) {
-        let frames = match (&action, *self.tamper.lock().unwrap()) {
-            (ConnectionAction::Transmit { channel: Channel::Live, frame }, Some(tamper)) => {
-                tamper(frame.clone())
+        match (action, self.tamper.lock().unwrap().clone()) {
+            // Also on `bulk`: what is refused when it is new would come again that way as it should be.
+            (
+                ConnectionAction::Transmit { channel: channel @ (Channel::Live | Channel::Bulk), frame },
+                Some(tamper),
+            ) => {
+                for frame in tamper(frame) {
+                    self.webrtc.perform(link, ConnectionAction::Transmit { channel, frame });
+                }
             }
-            _ => return self.webrtc.perform(link, action),
-        };
-        for frame in frames {
-            self.webrtc.perform(link, ConnectionAction::Transmit { channel: Channel::Live, frame });
+            (action, _) => self.webrtc.perform(link, action),
         }
     }
 
@@ -91,8 +99,8 @@ impl Correct {
     }
 }
 
-async fn mallory(correct: &Correct) -> (Node, Value, Arc<Mutex<Option<Tamper>>>) {
-    let tamper = Arc::<Mutex<Option<Tamper>>>::default();
+async fn mallory(correct: &Correct) -> (Node, Value, Armed) {
+    let tamper = Armed::default();
     let told = tamper.clone();
     let node = Node::builder().name("mallory").hub(&correct.url, "A3B7K9");
     let node = node.connector(move |events| Ok(Tampering { webrtc: webrtc(events)?, tamper: told.clone() }));
@@ -112,7 +120,7 @@ async fn edits(node: &Node, number: i64) {
 #[tokio::test]
 async fn bytes_that_are_no_frame_cost_the_link_at_once() {
     let correct = Correct::start();
-    let table: [(Tamper, &str); 4] = [
+    let table: [(fn(Bytes) -> Vec<Bytes>, &str); 4] = [
         (|_| vec![Bytes::from_static(b"garbage that was never a frame")], "frame version 103 is unknown"),
         (|frame| vec![frame.slice(..frame.len() / 2)], "cut short"),
         // Says that it is compressed, and that it takes four gigabytes.
@@ -122,7 +130,7 @@ async fn bytes_that_are_no_frame_cost_the_link_at_once() {
     for (tamper, reason) in table {
         let mut told = correct.ada.api.events();
         let (node, session, armed) = mallory(&correct).await;
-        *armed.lock().unwrap() = Some(tamper);
+        *armed.lock().unwrap() = Some(Arc::new(tamper));
         edits(&node, 1).await;
         let misbehaved = told.next("misbehaved");
         assert_eq!(
@@ -145,11 +153,11 @@ async fn a_block_that_is_not_what_was_signed_is_refused_and_counted() {
     let correct = Correct::start();
     let mut told = correct.ada.api.events();
     let (node, session, armed) = mallory(&correct).await;
-    *armed.lock().unwrap() = Some(|frame| {
+    *armed.lock().unwrap() = Some(Arc::new(|frame| {
         let mut bytes = frame.to_vec();
         *bytes.last_mut().unwrap() ^= 1;
         vec![bytes.into()]
-    });
+    }));
     for (number, cut) in [(1, false), (2, false), (3, true)] {
         edits(&node, number).await;
         let misbehaved = told.next("misbehaved");
@@ -170,7 +178,7 @@ async fn a_block_that_is_not_what_was_signed_is_refused_and_counted() {
 async fn a_block_that_comes_again_and_again_changes_nothing() {
     let correct = Correct::start();
     let (node, session, armed) = mallory(&correct).await;
-    *armed.lock().unwrap() = Some(|frame| vec![frame; 50]);
+    *armed.lock().unwrap() = Some(Arc::new(|frame| vec![frame; 50]));
     for number in 1..=3 {
         edits(&node, number).await;
         let shown = || correct.ada.api.value("mallory");
