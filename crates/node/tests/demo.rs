@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use common::{Ended, Process, run, shown};
 use serde_json::Value;
@@ -90,6 +90,26 @@ fn any_json_object_comes_out_as_it_went_in() {
         assert_eq!(digits(&after, name), digits(&before, name));
         assert!(digits(&after, name).eq_ignore_ascii_case(text) || name == "huge", "{after}");
     }
+}
+
+/// So much that a node is killed in the middle of its share, and goes on with the rest of it.
+#[test]
+fn a_large_object_comes_out_as_it_went_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.json", "out.json"].map(|name| folder.path().join(name));
+    let chat = |chat: usize| {
+        let message =
+            |number: usize| (format!("message {number}"), format!("{chat} {number} {}", "x".repeat(100)));
+        (format!("chat {chat}"), (0..50).map(message).collect::<BTreeMap<_, _>>())
+    };
+    let chats: BTreeMap<_, _> = (0..350).map(chat).collect();
+    let text = serde_json::to_string(&chats).unwrap();
+    assert!(text.len() > 2_000_000);
+    fs::write(&input, &text).unwrap();
+    demo_with_input(&input, &output).succeeded();
+    let after: BTreeMap<String, BTreeMap<String, String>> =
+        serde_json::from_str(&fs::read_to_string(&output).unwrap()).unwrap();
+    assert!(after == chats);
 }
 
 #[test]
