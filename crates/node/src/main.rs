@@ -1,7 +1,5 @@
 //! The program `meshwork`: hubs, nodes, their client, the demo and the benchmark.
 
-#![allow(clippy::print_stdout, reason = "a program prints")]
-
 mod cli;
 
 use std::process::ExitCode;
@@ -14,6 +12,7 @@ fn main() -> ExitCode {
     // actix and everything beside it runs on one thread; a node has a thread of its own.
     match actix_web::rt::System::new().block_on(cli::run(arguments.command)) {
         Ok(code) => code,
+        Err(error) if error.is::<cli::NobodyReads>() => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("meshwork: {}", explain(&error));
             ExitCode::FAILURE

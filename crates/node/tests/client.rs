@@ -55,6 +55,64 @@ fn the_client_says_what_is_wrong() {
 }
 
 #[test]
+fn peers_that_are_known_but_not_linked_are_shown_with_their_stage() {
+    let (_hub, url) = hub();
+    let arguments = format!("--hub {url} --room A3B7K9");
+    // Each of the two takes one link, and has it with the other.
+    let one_link = [("MESHWORK_TRANSPORT__LINKS_MAX", "1")];
+    let [ada, bob] =
+        ["ada", "bob"].map(|name| NodeProcess::start_with(&format!("--name {name} {arguments}"), &one_link));
+    eventually("a link", || ada.api.status()["connected_peers"][0]["name"].clone(), |name| name == "bob");
+    let cyd = NodeProcess::start(&format!("--name cyd {arguments}"));
+    eventually("cyd", || ada.api.status()["total_peers"].clone(), |peers| *peers == 2);
+    let api = ada.api.address.to_string();
+    let shown: Value = serde_json::from_str(&run(["peers", "--json", "--api", &api]).succeeded()).unwrap();
+    let sessions = [&bob, &cyd].map(|node| node.api.status()["session_id"].clone());
+    assert_eq!([&shown[0]["session_id"], &shown[1]["session_id"]], [&sessions[0], &sessions[1]], "{shown}");
+    assert!(shown[0]["stage"] == "up" && shown[1]["stage"] != "up", "{shown}");
+    let table = run(["peers", "--api", &api]).succeeded();
+    let stage = shown[1]["stage"].as_str().unwrap();
+    let session = &sessions[1].as_str().unwrap()[..16];
+    assert!(table.lines().any(|line| line.contains(session) && line.contains(stage)), "{table}");
+}
+
+#[test]
+fn a_confirmation_that_takes_long_says_what_it_waits_for() {
+    let node = NodeProcess::start("");
+    let api = node.api.address.to_string();
+    let mut set = Process::start(["set", "--api", &api, "app", "k", "1", "--wait", "confirmed"]);
+    set.line("visible, but not confirmed yet; nodes that are linked now: 0");
+    assert_eq!(node.api.value("k"), json!(1));
+    node.process.terminate().succeeded();
+    set.ended().refused("the node has stopped");
+}
+
+#[test]
+fn a_reader_that_has_had_enough_ends_the_program_quietly() {
+    let (_hub, url) = hub();
+    let [node, peer] = [0; 2].map(|_| NodeProcess::start(&format!("--hub {url} --room A3B7K9")));
+    let linked = |peers: &Value| peers.as_array().is_some_and(|peers| peers.len() == 1);
+    eventually("a link", || peer.api.status()["connected_peers"].clone(), linked);
+    let api = node.api.address.to_string();
+    for command_name in ["status", "peers", "watch"] {
+        let (reader, output) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = common::command([command_name, "--api", &api], &[]);
+        let mut child = command.stdout(output).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        drop(command);
+        let ended = || {
+            // Something to watch.
+            peer.api.set("k", "v", "stored");
+            child.try_wait().unwrap()
+        };
+        eventually(command_name, ended, Option::is_some);
+        let ended = child.wait_with_output().unwrap();
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success() && errors.is_empty(), "{errors}");
+    }
+}
+
+#[test]
 fn peers_are_shown_and_events_watched() {
     let (_hub, url) = hub();
     let arguments = format!("--hub {url} --room A3B7K9");

@@ -1,12 +1,17 @@
 //! The client of a node's local API: `meshwork status`, `peers`, `presence`, `get`, `set`, `watch`.
 
+use std::{convert::Infallible, time::Duration};
+
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use futures_util::StreamExt as _;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use super::table::table;
+use super::{output::say, table::table};
+
+/// How long a confirmation may take before a person is told what it waits for.
+const WAIT_UNEXPLAINED: Duration = Duration::from_secs(3);
 
 #[derive(Args)]
 pub(crate) struct ApiArguments {
@@ -96,8 +101,7 @@ fn text(value: &Value) -> String {
 pub(crate) async fn status(arguments: ApiArguments) -> Result<()> {
     let status = arguments.get("/api/status", &[]).await?;
     if arguments.json {
-        println!("{status:#}");
-        return Ok(());
+        return say(format_args!("{status:#}"));
     }
     let mut rows = table(["node", &text(&status["name"])]);
     for (name, value) in status.as_object().into_iter().flatten() {
@@ -111,24 +115,27 @@ pub(crate) async fn status(arguments: ApiArguments) -> Result<()> {
         };
         rows.add_row([name.as_str(), &shown]);
     }
-    println!("{rows}");
-    Ok(())
+    say(rows)
 }
 
 pub(crate) async fn peers(arguments: ApiArguments) -> Result<()> {
     let status = arguments.get("/api/status", &[]).await?;
-    let peers = &status["connected_peers"];
+    // The linked ones first.
+    let peers =
+        ["connected_peers", "discovered_peers"].into_iter().filter_map(|list| status[list].as_array());
+    let peers: Vec<&Value> = peers.flatten().collect();
     if arguments.json {
-        println!("{peers:#}");
-        return Ok(());
+        return say(format_args!("{:#}", json!(peers)));
     }
     let mut rows = table(["name", "node", "session", "stage", "round trip ms", "sent", "received"]);
-    for peer in peers.as_array().into_iter().flatten() {
+    for peer in peers {
         let columns = ["name", "node_id", "session_id", "stage", "rtt_ms", "sent_bytes", "received_bytes"];
-        rows.add_row(columns.map(|column| text(&peer[column]).chars().take(16).collect::<String>()));
+        rows.add_row(columns.map(|column| match &peer[column] {
+            Value::Null => "-".into(),
+            value => text(value).chars().take(16).collect::<String>(),
+        }));
     }
-    println!("{rows}");
-    Ok(())
+    say(rows)
 }
 
 pub(crate) async fn presence(arguments: PresenceArguments) -> Result<()> {
@@ -181,8 +188,7 @@ fn json_or_text(value: String) -> Value {
 pub(crate) async fn get(arguments: GetArguments) -> Result<()> {
     let path = format!("/api/documents/{}", encode(&arguments.document));
     let value = arguments.api.get(&path, &[("path", &arguments.path)]).await?;
-    println!("{value:#}");
-    Ok(())
+    say(format_args!("{value:#}"))
 }
 
 pub(crate) async fn set(arguments: SetArguments) -> Result<()> {
@@ -191,13 +197,27 @@ pub(crate) async fn set(arguments: SetArguments) -> Result<()> {
     let path = format!("/api/documents/{}?wait={}", encode(&arguments.document), arguments.wait);
     let body = json!({ "set": { "path": keys, "value": value } });
     let request = Client::new().post(arguments.api.url(&path)).json(&body);
-    let dot = answer(arguments.api.send(request).await?).await?;
+    let done = async { answer(arguments.api.send(request).await?).await };
+    let dot = tokio::select! {
+        dot = done => dot?,
+        never = explain_wait(&arguments.api), if arguments.wait == "confirmed" => match never {},
+    };
     if arguments.api.json {
-        println!("{dot:#}");
+        say(format_args!("{dot:#}"))
     } else {
-        println!("{}: operation {} of {}", arguments.wait, dot["sequence"], text(&dot["replica"]));
+        say(format_args!("{}: operation {} of {}", arguments.wait, dot["sequence"], text(&dot["replica"])))
     }
-    Ok(())
+}
+
+/// Says, after some time, who could still confirm.
+async fn explain_wait(api: &ApiArguments) -> Infallible {
+    tokio::time::sleep(WAIT_UNEXPLAINED).await;
+    // One that does not answer will not answer the edit either, and that is what is told then.
+    if let Ok(status) = api.get("/api/status", &[]).await {
+        let linked = status["connected_peers"].as_array().map_or(0, Vec::len);
+        eprintln!("meshwork: visible, but not confirmed yet; nodes that are linked now: {linked}");
+    }
+    std::future::pending().await
 }
 
 /// Prints events until the node ends.
@@ -211,9 +231,9 @@ pub(crate) async fn watch(arguments: ApiArguments) -> Result<()> {
             let name = event.lines().find_map(|line| line.strip_prefix("event: ")).unwrap_or_default();
             let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or_default();
             if arguments.json {
-                println!("{{\"event\":\"{name}\",\"data\":{data}}}");
+                say(format_args!("{{\"event\":\"{name}\",\"data\":{data}}}"))?;
             } else {
-                println!("{name:20} {data}");
+                say(format_args!("{name:20} {data}"))?;
             }
             waiting = rest.to_owned();
         }

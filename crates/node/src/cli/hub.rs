@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use meshwork_hub::{HubConfig, HubServer};
 
+use super::output::say;
+
 #[derive(Args)]
 pub(crate) struct HubArguments {
     /// Listen here
@@ -27,6 +29,6 @@ pub(crate) async fn run(arguments: HubArguments) -> Result<()> {
         HubConfig { hosts: arguments.host, found_after_ms: arguments.found_after_ms, ..HubConfig::default() };
     let hub = HubServer::bind(config, arguments.listen)?;
     // On standard output, for scripts that asked for port 0.
-    println!("hub at http://{}", hub.local_addr());
+    say(format_args!("hub at http://{}", hub.local_addr()))?;
     hub.run()?.finished().await.context("the hub ended")
 }

@@ -8,6 +8,8 @@ use meshwork::{Membership, Profile, Seed};
 use meshwork_identity::{Invitation, RoomCode, SpaceSecret};
 use url::Url;
 
+use super::output::say;
+
 #[derive(Args)]
 pub(crate) struct InviteArguments {
     /// The hub where the newcomer finds the others
@@ -47,8 +49,7 @@ pub(crate) fn run(arguments: InviteArguments) -> Result<()> {
     let link = Invitation { hub: arguments.hub, room, space, secret }.to_string();
     if !arguments.plain && std::io::stdout().is_terminal() {
         let code = qrcode::QrCode::new(&link).context("the link does not fit a QR code")?;
-        println!("{}", code.render::<qrcode::render::unicode::Dense1x2>().build());
+        say(code.render::<qrcode::render::unicode::Dense1x2>().build())?;
     }
-    println!("{link}");
-    Ok(())
+    say(link)
 }

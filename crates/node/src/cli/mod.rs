@@ -6,8 +6,11 @@ mod demo;
 mod hub;
 mod invite;
 mod node;
+mod output;
 mod process;
 mod table;
+
+pub(crate) use output::NobodyReads;
 
 use std::{io::IsTerminal as _, process::ExitCode};
 

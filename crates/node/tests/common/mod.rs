@@ -71,8 +71,7 @@ impl Process {
     }
 
     pub fn start_with(arguments: impl Arguments, environment: &[(&str, &str)]) -> Self {
-        let mut command = program();
-        command.args(arguments.list()).envs(environment.iter().copied());
+        let mut command = command(arguments, environment);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (tell, lines) = channel();
@@ -156,6 +155,13 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The program, not yet started.
+pub fn command(arguments: impl Arguments, environment: &[(&str, &str)]) -> Command {
+    let mut command = program();
+    command.args(arguments.list()).envs(environment.iter().copied());
+    command
 }
 
 /// Runs the program to its end.

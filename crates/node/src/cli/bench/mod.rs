@@ -156,7 +156,7 @@ pub(crate) async fn run(arguments: BenchArguments) -> Result<ExitCode> {
     }
     bar.finish_and_clear();
     let report = Report { quick: arguments.quick, measures };
-    report.print();
+    report.print()?;
     if let Some(path) = &arguments.json {
         write(path, &format!("{:#}\n", report.to_json()))?;
     }

@@ -11,6 +11,8 @@ use std::{
 use meshwork::{ReplicaId, RoomCode};
 use serde::{Deserialize, Serialize};
 
+use crate::cli::output::say;
+
 /// From the benchmark to a worker.
 #[derive(Clone, Serialize, Deserialize, Debug)]
 #[serde(tag = "order", rename_all = "snake_case")]
@@ -96,7 +98,8 @@ pub(crate) fn wall_us() -> u64 {
 /// Tells the benchmark.
 pub(crate) fn tell(tell: &Tell) {
     match serde_json::to_string(tell) {
-        Ok(line) => println!("{line}"),
+        // When nobody listens any more, the end of the orders ends this process too.
+        Ok(line) => drop(say(line)),
         Err(error) => tracing::error!(%error, "a message does not encode"),
     }
 }

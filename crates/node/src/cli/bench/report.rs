@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use crate::cli::table::table;
+use crate::cli::{output::say, table::table};
 
 /// One measure.
 pub(crate) struct Measure {
@@ -71,12 +72,12 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn print(&self) {
+    pub(crate) fn print(&self) -> Result<()> {
         let mut lines = table(["measure", "reach", "measured", "met"]);
         for measure in &self.measures {
             lines.add_row([measure.what, &measure.reach, &measure.measured, measure.met()]);
         }
-        println!("{lines}");
+        say(lines)
     }
 
     pub(crate) fn to_json(&self) -> Value {

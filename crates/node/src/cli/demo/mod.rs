@@ -19,7 +19,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use meshwork::{ReplicaId, Seed};
 use meshwork_identity::RoomCode;
 
-use super::process::{DataDirectory, Hub, Worker};
+use super::{
+    output::say,
+    process::{DataDirectory, Hub, Worker},
+};
 use protocol::{Order, Report, Tell, Work};
 use summary::Summary;
 pub(crate) use worker::{WorkerArguments, run as run_worker};
@@ -138,9 +141,9 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
     let summary = Summary::new(&demo.members, &demo.promised, worked, start.elapsed());
     demo.stop().await;
     if arguments.json {
-        println!("{}", summary.to_json());
+        say(summary.to_json())?;
     } else {
-        summary.print();
+        summary.print()?;
     }
     for fault in &faults {
         eprintln!("meshwork: {fault}");

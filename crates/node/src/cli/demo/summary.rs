@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use anyhow::Result;
 use meshwork::ReplicaId;
 use serde_json::{Value, json};
 
 use super::Member;
-use crate::cli::table::table;
+use crate::cli::{output::say, table::table};
 
 /// One node's line.
 struct Row {
@@ -92,7 +93,7 @@ impl Summary {
         })
     }
 
-    pub(crate) fn print(&self) {
+    pub(crate) fn print(&self) -> Result<()> {
         let mut nodes = table([
             "node",
             "id",
@@ -117,7 +118,7 @@ impl Summary {
                 row.state_hash.chars().take(8).collect(),
             ]);
         }
-        println!("{nodes}");
+        say(nodes)?;
         let mut mesh = table(["mesh", ""]);
         mesh.add_row(["everybody holds the same", if self.converged { "yes" } else { "NO" }]);
         mesh.add_row(["confirmed operations lost", &self.lost_confirmed().to_string()]);
@@ -127,7 +128,7 @@ impl Summary {
             &round(self.wire_bytes_per_op).to_string(),
         ]);
         mesh.add_row(["seconds in all", &round(self.elapsed.as_secs_f64()).to_string()]);
-        println!("{mesh}");
+        say(mesh)
     }
 }
 

@@ -22,6 +22,7 @@ use super::{
     protocol::{Order, Report, Tell, Work},
     workload::{self, CLOCKS, DOCUMENT},
 };
+use crate::cli::output::say;
 
 /// Propagation samples kept between two reports.
 const SAMPLES_MAX: usize = 100_000;
@@ -52,7 +53,8 @@ type SharedNotes = Arc<Mutex<Notes>>;
 
 fn tell(tell: &Tell) {
     match serde_json::to_string(tell) {
-        Ok(line) => println!("{line}"),
+        // When nobody listens any more, the end of the orders ends this process too.
+        Ok(line) => drop(say(line)),
         Err(error) => tracing::error!(%error, "a message does not encode"),
     }
 }
