@@ -1,5 +1,8 @@
 //! Finding peers: rooms on a hub, fixed addresses.
 //!
+//! "Fixed addresses" are those of nodes that embed a hub: nodes that know each other's address are each other's hubs, and
+//! need no other. There is no second way to dial a peer.
+//!
 //! [`Discovery`] is the client side of a hub. It keeps one WebSocket to every configured hub (a public one, or a node
 //! that embeds one), proves there who it is, joins one room, and tells which sessions are in it. It also carries the
 //! signals with which two sessions set up a link. Nothing else goes through a hub: no edit ever does.

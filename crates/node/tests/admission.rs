@@ -145,6 +145,32 @@ fn an_invitation_to_another_space_does_not_change_a_member() {
 }
 
 #[test]
+fn nodes_with_fixed_addresses_are_hubs_to_each_other() {
+    let [first, second] = [0; 2].map(|_| common::free_port());
+    let hub = |port: u16| format!("http://127.0.0.1:{port}");
+    let link = run(format!("invite --hub {}", hub(first))).succeeded();
+    let embeds = |own: u16, other: u16| {
+        let arguments = format!("--embed-hub 127.0.0.1:{own} --hub {} --join {link}", hub(other));
+        NodeProcess::start_with(&arguments, &[("MESHWORK_DISCOVERY__BACKOFF_MAX_MS", "300")])
+    };
+    // The one whose address the invitation names comes last.
+    let b = embeds(second, first);
+    let a = embeds(first, second);
+    replicate(a.api, b.api);
+    in_room(a.api);
+    in_room(b.api);
+    assert_eq!(a.api.status()["hubs"].as_object().unwrap().len(), 2, "its own is not there twice");
+    // Either hub is enough.
+    drop(b);
+    let c = NodeProcess::start(&format!("--hub {} --join {link}", hub(second)));
+    eventually(
+        "a link",
+        || a.api.status()["connected_peers"][0]["session_id"].clone(),
+        |session| *session == c.api.status()["session_id"],
+    );
+}
+
+#[test]
 fn codes_and_links_that_are_none_are_refused_at_once() {
     for room in ["A3B", "A3B7K9X", "A3B-K9", "ÄÄÄ"] {
         run(["node", "--room", room]).refused(&format!("`{room}` is not a room code"));

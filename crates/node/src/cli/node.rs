@@ -24,8 +24,8 @@ pub(crate) struct NodeArguments {
     /// The room's password
     #[arg(long, env = "MESHWORK_PASSWORD", hide_env_values = true)]
     password: Option<String>,
-    /// Follow an invitation instead of naming hub and room
-    #[arg(long, value_name = "LINK", conflicts_with_all = ["hub", "room", "password"])]
+    /// Follow an invitation instead of naming hub and room; hubs that are named are used as well
+    #[arg(long, value_name = "LINK", conflicts_with_all = ["room", "password"])]
     join: Option<String>,
     /// The name that others see
     #[arg(long)]
@@ -36,7 +36,7 @@ pub(crate) struct NodeArguments {
     /// Serve the local API here
     #[arg(long, value_name = "ADDR")]
     api: Option<SocketAddr>,
-    /// Run a hub in this process, and use it
+    /// Run a hub in this process, and use it; other nodes name it by `--hub`
     #[arg(long, value_name = "ADDR")]
     embed_hub: Option<SocketAddr>,
     /// Read settings from this TOML file; flags win
@@ -70,7 +70,11 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
             let hub = HubServer::bind(HubConfig::default(), address)?;
             let url = format!("http://{}", hub.local_addr());
             tracing::info!("hub at {url}");
-            config.discovery.hubs.insert(0, url.parse().context("the embedded hub's address")?);
+            let url: Url = url.parse().context("the embedded hub's address")?;
+            // A node that shares a list of hubs with others has itself in it, at the same place for all.
+            if !config.discovery.hubs.contains(&url) {
+                config.discovery.hubs.insert(0, url);
+            }
             Some(hub.run()?)
         }
         None => None,

@@ -9,6 +9,7 @@ use url::Url;
 use super::{
     connector::{ConnectionEvents, Connector},
     life::{self, StartError},
+    membership,
 };
 use crate::{Node, NodeConfig};
 
@@ -123,12 +124,13 @@ impl NodeBuilder {
 
     /// Starts the node. A node that is not yet a member of any space waits here until a hub can be reached; one that
     /// is a member starts at once and works offline until then.
-    pub async fn start(self) -> Result<Node, StartError> {
+    pub async fn start(mut self) -> Result<Node, StartError> {
         if let Some(mistake) = self.mistake {
             return Err(StartError::Usage(mistake));
         }
+        let invited = membership::invited(&mut self.config)?;
         self.config.validate()?;
-        life::start(self).await
+        life::start(self, invited).await
     }
 
     pub(crate) fn make_connector(&self, events: ConnectionEvents) -> Result<Box<dyn Connector>, String> {

@@ -111,7 +111,7 @@ struct Frame {
 }
 
 /// Starts a node's thread and waits until the actors run.
-pub(crate) async fn start(builder: NodeBuilder) -> Result<Node, StartError> {
+pub(crate) async fn start(builder: NodeBuilder, invited: Option<Membership>) -> Result<Node, StartError> {
     let mut entropy = [0; 32];
     getrandom::fill(&mut entropy).map_err(|error| StartError::System(error.to_string()))?;
     let seed = Seed::new(entropy);
@@ -126,7 +126,7 @@ pub(crate) async fn start(builder: NodeBuilder) -> Result<Node, StartError> {
         .name(format!("meshwork {name}"))
         .spawn(move || {
             actix::System::new().block_on(async move {
-                match open(builder, on_thread, seed).await {
+                match open(builder, invited, on_thread, seed).await {
                     Err(error) => drop(ready.send(Err(error))),
                     Ok((frame, joined)) => frame.live(joined, ready, publish, stopped).await,
                 }
@@ -140,7 +140,8 @@ pub(crate) async fn start(builder: NodeBuilder) -> Result<Node, StartError> {
 
 /// Opens the profile and settles which space this is.
 async fn open(
-    mut builder: NodeBuilder,
+    builder: NodeBuilder,
+    invited: Option<Membership>,
     shared: Arc<Shared>,
     seed: Seed,
 ) -> Result<(Frame, Option<Joined>), StartError> {
@@ -149,7 +150,6 @@ async fn open(
         Some(directory) => Profile::open(directory, &seed)?,
         None => Profile::generate(&seed),
     };
-    let invited = membership::invited(&mut builder.config)?;
     let (membership, joined) = membership::settle(&builder.config, &profile, invited, clock, &seed).await?;
     let proven = profile.membership.as_ref() == Some(&membership) || joined.is_some();
     let newcomer = profile.membership.is_none();
