@@ -57,3 +57,7 @@ pub use meshwork_wire::OPERATION_BYTES_MAX;
 #[doc = include_str!("../../../README.md")]
 #[cfg(all(doctest, feature = "native"))]
 struct ReadmeCompiles;
+
+#[doc = include_str!("../../../docs/guide.md")]
+#[cfg(all(doctest, feature = "native"))]
+struct GuideCompiles;

@@ -115,6 +115,64 @@ fn a_body_that_is_too_large_is_refused_by_its_length_alone() {
 }
 
 #[test]
+fn a_body_of_undeclared_length_is_refused_once_it_is_too_large() {
+    let node = NodeProcess::start("");
+    let head = format!("POST /api/documents/app HTTP/1.1\r\nhost: {}{JSON}", node.api.address);
+    let chunked = |bytes: usize| {
+        let body = format!("{{\"set\":{{\"path\":[\"k\"],\"value\":\"{}\"}}}}", "x".repeat(bytes));
+        let chunks = body.as_bytes().chunks(64 * 1024);
+        let chunks =
+            chunks.map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
+        let body: Vec<u8> = chunks.flatten().chain(*b"0\r\n\r\n").collect();
+        node.api.raw(&format!("{head}\r\ntransfer-encoding: chunked"), &body)
+    };
+    assert_eq!(chunked(500_000).status, 200);
+    refused(&chunked(4 * 1024 * 1024), 413, "too-large", "larger than 4194304 bytes");
+    assert_eq!(node.api.status()["operation_log_size"], 1);
+}
+
+/// The keys of an object, in order.
+fn keys(value: &Value) -> String {
+    let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys.join(" ")
+}
+
+#[test]
+fn a_status_has_the_fields_that_are_described() {
+    let (_hub, url) = hub();
+    let [ada, bob] = [0; 2].map(|_| NodeProcess::start(&format!("--hub {url} --room A3B7K9")));
+    let linked = |status: &Value| status["connected_peers"].as_array().is_some_and(|peers| peers.len() == 1);
+    let status = eventually("a link", || ada.api.status(), linked);
+    let fields = "confirmed_operations connected_peers discovered_peers hubs name node_id operation_log_size \
+        pending_operations received_bytes replica_id room sent_bytes session_id space_id storage_stalled \
+        total_peers vector_clock";
+    let of_peer = "name node_id queued_bytes received_bytes rtt_ms sent_bytes session_id stage";
+    assert_eq!(keys(&status), fields);
+    assert_eq!(keys(&status["connected_peers"][0]), of_peer);
+    let page = include_str!("../../../docs/api.md");
+    let described = page.split_once("## Status").unwrap().1.split_once("## Events").unwrap().0;
+    for field in fields.split_whitespace().chain(of_peer.split_whitespace()) {
+        assert!(described.contains(&format!("`{field}`")), "{field} is not described");
+    }
+    bob.process.terminate().succeeded();
+}
+
+#[test]
+fn a_peer_that_is_killed_is_gone_after_its_time() {
+    let (_hub, url) = hub();
+    let soon = [("MESHWORK_PRESENCE__HEARTBEAT_MS", "100"), ("MESHWORK_PRESENCE__STALE_MS", "1000")];
+    let [ada, bob] = ["ada", "bob"]
+        .map(|name| NodeProcess::start_with(&format!("--name {name} --hub {url} --room A3B7K9"), &soon));
+    eventually("a name", || ada.api.status()["connected_peers"][0]["name"].clone(), |name| name == "bob");
+    let session = bob.api.status()["session_id"].clone();
+    let mut told = ada.api.events();
+    bob.process.kill();
+    let left = told.next("peer_left");
+    assert_eq!((&left["member"]["session"], &left["gracefully"]), (&session, &json!(false)));
+}
+
+#[test]
 fn places_that_are_not_there_are_named() {
     let node = NodeProcess::start("");
     let api = node.api;

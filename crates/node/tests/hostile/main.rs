@@ -25,6 +25,8 @@ use tokio::sync::mpsc;
 /// What is sent instead of a frame that carries operations.
 type Tamper = Arc<dyn Fn(Bytes) -> Vec<Bytes> + Send + Sync>;
 
+type Frames = fn(Bytes) -> Vec<Bytes>;
+
 /// Filled while the node is to tamper.
 type Armed = Arc<Mutex<Option<Tamper>>>;
 
@@ -120,7 +122,7 @@ async fn edits(node: &Node, number: i64) {
 #[tokio::test]
 async fn bytes_that_are_no_frame_cost_the_link_at_once() {
     let correct = Correct::start();
-    let table: [(fn(Bytes) -> Vec<Bytes>, &str); 4] = [
+    let table: [(Frames, &str); 4] = [
         (|_| vec![Bytes::from_static(b"garbage that was never a frame")], "frame version 103 is unknown"),
         (|frame| vec![frame.slice(..frame.len() / 2)], "cut short"),
         // Says that it is compressed, and that it takes four gigabytes.
