@@ -80,12 +80,12 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
         None => None,
     };
     let mut stop = Stop::listen()?;
-    let node = tokio::select! {
+    let (node, events) = tokio::select! {
         biased;
-        node = Node::builder().config(config).start() => node?,
+        started = Node::builder().config(config).start_listening() => started?,
         () = stop.told() => return Ok(()),
     };
-    serve(node, arguments.api, stop).await
+    serve(node, events, arguments.api, stop).await
 }
 
 /// Ctrl-C and SIGTERM, from the moment on at which this is made.
@@ -111,8 +111,12 @@ impl Stop {
 }
 
 /// Runs the node until it is told to stop.
-async fn serve(node: Node, api: Option<SocketAddr>, mut stop: Stop) -> Result<()> {
-    let events = node.events();
+async fn serve(
+    node: Node,
+    events: Receiver<Arc<Event>>,
+    api: Option<SocketAddr>,
+    mut stop: Stop,
+) -> Result<()> {
     let identity = node.identity()?;
     tracing::info!(node = %identity.node, space = %identity.space, "node `{}` runs", node.name());
     if let Some(address) = api {

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use meshwork_consensus::Policy;
 use meshwork_transport::webrtc::WebRtc;
+use tokio::sync::broadcast::Receiver;
 use url::Url;
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
     life::{self, StartError},
     membership,
 };
-use crate::{Node, NodeConfig};
+use crate::{Event, Node, NodeConfig};
 
 /// Makes the connector, at every start of the actors, on their thread.
 pub(crate) type MakeConnector =
@@ -124,7 +125,12 @@ impl NodeBuilder {
 
     /// Starts the node. A node that is not yet a member of any space waits here until a hub can be reached; one that
     /// is a member starts at once and works offline until then.
-    pub async fn start(mut self) -> Result<Node, StartError> {
+    pub async fn start(self) -> Result<Node, StartError> {
+        Ok(self.start_listening().await?.0)
+    }
+
+    /// The same, with a listener that misses nothing: much may have happened when the node has started.
+    pub async fn start_listening(mut self) -> Result<(Node, Receiver<Arc<Event>>), StartError> {
         if let Some(mistake) = self.mistake {
             return Err(StartError::Usage(mistake));
         }

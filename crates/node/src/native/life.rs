@@ -19,7 +19,7 @@ use meshwork_presence::{self as presence, Presence};
 use meshwork_shell::{Clock, Inbox, Tell};
 use meshwork_storage::{Answer, MemoryStore, RedbStore, StorageError, Store, Writer};
 use meshwork_transport::{self as transport, Transport};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
     actors::{Actors, SharedPerformer},
@@ -111,11 +111,15 @@ struct Frame {
 }
 
 /// Starts a node's thread and waits until the actors run.
-pub(crate) async fn start(builder: NodeBuilder, invited: Option<Membership>) -> Result<Node, StartError> {
+pub(crate) async fn start(
+    builder: NodeBuilder,
+    invited: Option<Membership>,
+) -> Result<(Node, broadcast::Receiver<Arc<Event>>), StartError> {
     let mut entropy = [0; 32];
     getrandom::fill(&mut entropy).map_err(|error| StartError::System(error.to_string()))?;
     let seed = Seed::new(entropy);
     let shared = Arc::new(Shared::new(builder.config.events_capacity, builder.config.unsaved_edits_max));
+    let events = shared.events.subscribe();
     let name = builder.config.name.clone();
     let (stop, stopped) = watch::channel(false);
     let (ended, has_ended) = watch::channel(false);
@@ -135,7 +139,7 @@ pub(crate) async fn start(builder: NodeBuilder, invited: Option<Membership>) -> 
         })
         .map_err(|error| StartError::System(error.to_string()))?;
     let room = started.await.unwrap_or(Err(StartError::Ended))?;
-    Ok(Node::new(Inner { name, room, shared, running, stop, ended: has_ended }))
+    Ok((Node::new(Inner { name, room, shared, running, stop, ended: has_ended }), events))
 }
 
 /// Opens the profile and settles which space this is.
