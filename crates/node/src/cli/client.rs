@@ -159,8 +159,7 @@ async fn show_presence(api: &ApiArguments) -> Result<()> {
     let presence = api.get("/api/presence", &[]).await?;
     let members = &presence["members"];
     if api.json {
-        println!("{members:#}");
-        return Ok(());
+        return say(format_args!("{members:#}"));
     }
     let mut rows = table(["name", "session", "status", "away", "linked", "shows"]);
     for member in members.as_array().into_iter().flatten() {
@@ -177,8 +176,7 @@ async fn show_presence(api: &ApiArguments) -> Result<()> {
             shows,
         ]);
     }
-    println!("{rows}");
-    Ok(())
+    say(rows)
 }
 
 fn json_or_text(value: String) -> Value {
