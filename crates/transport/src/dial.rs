@@ -24,7 +24,7 @@ impl Transport {
         if !known && !entry.is_active() {
             self.plan(now, session, Duration::ZERO);
             self.dial_if_due(now, session);
-        } else if known && self.offer_is_stale(now, session) {
+        } else if self.offer_is_stale(now, session) {
             self.dial(now, session);
         }
         self.settle(session);

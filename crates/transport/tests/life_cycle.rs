@@ -130,6 +130,12 @@ fn an_offer_that_the_hub_may_have_lost_is_made_again_once_the_peer_is_found_agai
     assert_eq!(actions(&run(&mut one, at(401), answer(2, 4))), [(2, "accept".into())]);
     assert_eq!(run(&mut one, at(5_000), found(2)), [], "a connection that is being made needs no hub");
 
+    // Whether or not the hub has said in between that it is gone.
+    let mut one = transport(1);
+    run(&mut one, at(0), found(2));
+    assert_eq!(run(&mut one, at(500), Input::PeerGone { session: session(2) }), []);
+    assert_eq!(actions(&run(&mut one, at(1_000), found(2))), again);
+
     // Whoever answered waits for the offerer.
     let mut two = transport(2);
     run(&mut two, at(0), offer(1, 2));
