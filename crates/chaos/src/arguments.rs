@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     /// Decides what goes wrong and when; drawn and printed when not given
     #[arg(long)]
     seed: Option<u64>,
-    /// The most memory that a process may have resident, in MiB, beside 2 KiB for each operation that a node holds
+    /// The most memory that a process may have resident, in MiB, beside 3 KiB for each operation that a node holds
     #[arg(long, default_value_t = 64)]
     pub(crate) memory_mib: u64,
     /// Print one JSON object instead of tables

@@ -17,7 +17,7 @@ use crate::{
 const SETTLE_WITHIN: Duration = Duration::from_secs(60);
 const POLL_EVERY: Duration = Duration::from_millis(100);
 /// What a node may need in memory for each operation that it holds, in its log and its documents.
-const KIB_PER_OPERATION: u64 = 2;
+const KIB_PER_OPERATION: u64 = 3;
 /// What a log shows of a machine that panicked, which costs the node its life's work and not its promises.
 const PANICS: [&str; 2] = ["panicked at", "rebuilding the node from storage"];
 
