@@ -7,6 +7,14 @@ use url::Url;
 
 use crate::{RoomCode, SpaceSecret};
 
+/// What stands before the room.
+const JOIN: &str = "/join/";
+
+/// How many characters of what follows [`JOIN`] are shown, and of a link without it. (The secret comes behind room and
+/// space, which are longer than that.)
+const ROOM_SHOWN_MAX: usize = 6;
+const SHOWN_MAX: usize = 32;
+
 /// The longest link, in bytes.
 const LINK_BYTES_MAX: usize = 2048;
 
@@ -57,16 +65,15 @@ impl FromStr for Invitation {
         if link.len() > LINK_BYTES_MAX {
             return Err(InvitationError::Length(link.len()));
         }
-        // The secret stays out of the message.
-        let bare = link.split('#').next().unwrap_or_default();
-        let refuse = || InvitationError::Url(bare.to_owned());
+        let refuse = || InvitationError::Url(without_secret(link));
         let mut hub = Url::parse(link).map_err(|_| refuse())?;
         if !matches!(hub.scheme(), "http" | "https") || !hub.has_host() {
             return Err(refuse());
         }
         let path = hub.path().to_owned();
-        let (prefix, room) = path.rsplit_once("/join/").ok_or_else(|| InvitationError::Room(path.clone()))?;
-        let room = room.parse().map_err(|_| InvitationError::Room(path.clone()))?;
+        let refuse = || InvitationError::Room(without_secret(&path));
+        let (prefix, room) = path.rsplit_once(JOIN).ok_or_else(refuse)?;
+        let room = room.parse().map_err(|_| refuse())?;
         let (space, secret) =
             hub.fragment().and_then(|fragment| fragment.split_once('.')).ok_or(InvitationError::Fragment)?;
         let space = space.parse().map_err(|_| InvitationError::Fragment)?;
@@ -76,6 +83,21 @@ impl FromStr for Invitation {
         hub.set_path(prefix);
         Ok(Self { hub, room, space, secret })
     }
+}
+
+/// What may be shown of a link that cannot be read. Whatever became of its `#` on the way (chat applications write it as
+/// `%23`, or drop it), the space and the secret behind the room stay out of messages.
+fn without_secret(link: &str) -> String {
+    let bare = link.split(['#', '?', '%']).next().unwrap_or_default();
+    let shown = match bare.find(JOIN) {
+        Some(at) => {
+            let (before, room) = bare.split_at_checked(at + JOIN.len()).unwrap_or((bare, ""));
+            let room: String = room.chars().take(ROOM_SHOWN_MAX).collect();
+            format!("{before}{room}")
+        }
+        None => bare.chars().take(SHOWN_MAX).collect(),
+    };
+    if shown.len() < link.len() { shown + "…" } else { shown }
 }
 
 #[cfg(test)]
@@ -113,15 +135,37 @@ mod tests {
         let good = invitation("http://h:1").to_string();
         let table = [
             (String::new(), InvitationError::Url(String::new())),
-            ("ftp://h/join/A3B7K9#x".into(), InvitationError::Url("ftp://h/join/A3B7K9".into())),
+            ("ftp://h/join/A3B7K9#x".into(), InvitationError::Url("ftp://h/join/A3B7K9…".into())),
             (good.replace("A3B7K9", "A3"), InvitationError::Room("/join/A3".into())),
             (good.replace("/join", ""), InvitationError::Room("/A3B7K9".into())),
             (good[..good.len() - 4].into(), InvitationError::Fragment),
-            (good.replace('#', ""), InvitationError::Room(good[10..].replace('#', ""))),
+            (good.replace('#', ""), InvitationError::Room("/join/A3B7K9…".into())),
+            (good.replace('#', "%23"), InvitationError::Room("/join/A3B7K9…".into())),
+            (good.replace("http://", "http//"), InvitationError::Url("http//h:1/join/A3B7K9…".into())),
             ("x".repeat(3000), InvitationError::Length(3000)),
         ];
         for (link, expected) in table {
             assert_eq!(link.parse::<Invitation>(), Err(expected));
+        }
+    }
+
+    /// However a link is mangled on its way, no message shows the secret, or a good part of it.
+    #[test]
+    fn no_error_shows_the_secret() {
+        let invitation = invitation("https://hub.example/meshwork");
+        let (good, secret) = (invitation.to_string(), invitation.secret.encode());
+        let parts = [&secret[..10], &secret[secret.len() - 10..]];
+        for hash in ["", "%23", "%2523", "/", "?", "&", " ", "\u{ff03}", "%", "#%23", "x"] {
+            for join in ["/join/", "/join", "/", "", "%2Fjoin%2F", "/join//", "/join/join/", "/join/x/join/"]
+            {
+                for scheme in ["https://", "http:/", "ftp://", ""] {
+                    let link = good.replace('#', hash).replace("/join/", join).replace("https://", scheme);
+                    if let Err(error) = link.parse::<Invitation>() {
+                        let said = format!("{error} {error:?}");
+                        assert!(parts.iter().all(|part| !said.contains(part)), "{link}: {said}");
+                    }
+                }
+            }
         }
     }
 
