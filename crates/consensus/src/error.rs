@@ -5,7 +5,8 @@ use meshwork_wire::WireError;
 
 use crate::{RECEIPT_BYTES_MAX, RECEIPT_ENTRIES_MAX, RECEIPT_FORMAT};
 
-/// A receipt that is refused. Nothing changed; the link that brought it pays.
+/// A receipt that is refused. Nothing changed; the link that brought it pays, unless it may come from a newer build
+/// ([`Format`](Self::Format)).
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ReceiptError {
     /// Longer than any correct one.

@@ -193,7 +193,14 @@ impl Consensus {
         from: SessionId,
         signed: SignedReceipt,
     ) -> Result<(), ReceiptError> {
-        let said = signed.read(self.context.space)?;
+        let said = match signed.read(self.context.space) {
+            // From a newer build, which does nothing wrong.
+            Err(error @ ReceiptError::Format(_)) => {
+                tracing::warn!(peer = %from, %error, "a receipt is left out");
+                return Ok(());
+            }
+            said => said?,
+        };
         let known = self.records.get(&said.node);
         let news = known.map_or(News::Replaces, |record| record.news(&said));
         // What we hold ourselves we know best, and another tab of this node is the same disk.

@@ -32,10 +32,9 @@ fn what_no_correct_peer_sends_is_named() {
         (signed(said(2, 1, 1, zero)), "the receipt's tips are not strictly ascending"),
         (signed(said(2, 1, 1, wide.collect())), "a receipt names at most 1024 tips, this one 1025"),
         (
-            signed(meshwork_consensus::Receipt { space: SpaceId([8; 16]), ..good.clone() }),
+            signed(meshwork_consensus::Receipt { space: SpaceId([8; 16]), ..good }),
             "the receipt is about space 0808",
         ),
-        (signed(meshwork_consensus::Receipt { format: 2, ..good }), "receipt format 2 is unknown here"),
         (raw(vec![]), "not a receipt: "),
         (raw(vec![1, 2, 3]), "not a receipt: "),
         (raw(vec![1; RECEIPT_BYTES_MAX + 1]), "a receipt of 61441 bytes is over the limit of 61440"),
@@ -62,6 +61,21 @@ fn what_no_correct_peer_sends_is_named() {
         assert_eq!(confirmations(&effects), []);
         assert_eq!(machine.holders(Dot::new(replica(1), 1)), [node(1)]);
     }
+}
+
+/// A newer build does nothing wrong. What it says is left out, and what it says in a known format is not.
+#[test]
+fn a_receipt_of_another_format_is_left_out_and_charged_to_nobody() {
+    let mut machine = machine(1, true, Config::default());
+    run(&mut machine, at(0), Input::Stored { version: version(&[(1, 1)]) });
+    run(&mut machine, at(0), up(2));
+    let good = said(2, 1, 1, version(&[(1, 1)]));
+    let newer = meshwork_consensus::Receipt { format: 2, ..good };
+    let effects = run(&mut machine, at(0), brought(Message::Receipt(sign(&newer))));
+    assert_eq!(complaints(&effects), Vec::<String>::new());
+    assert_eq!(machine.holders(Dot::new(replica(1), 1)), [node(1)]);
+    run(&mut machine, at(1), receipt(2, 2, 1, 1, version(&[(1, 1)])));
+    assert_eq!(machine.holders(Dot::new(replica(1), 1)), [node(1), node(2)]);
 }
 
 #[test]
