@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use meshwork_base::{Dot, ReplicaId};
-
-/// The most dependencies that the log takes with one operation.
-const DEPENDENCIES_MAX: usize = 1024;
+use meshwork_op_log::DEPENDENCIES_MAX;
 
 /// For each replica the last of its operations that is applied.
 ///

@@ -102,5 +102,6 @@ pub use error::{BlockError, MergeError, OpenError};
 pub use input::Input;
 pub use machine::{Context, OpLog};
 pub use message::{Message, Range};
+pub use meta::DEPENDENCIES_MAX;
 pub use operation::{NewOperation, Operation};
 pub use store::{AppendOnlyStore, Entry, EntryWriter, MemoryStore, SyncError};

@@ -8,7 +8,7 @@ use meshwork_base::{DocumentId, Dot, HybridTime, ReplicaId};
 use crate::NewOperation;
 
 /// The most dependencies that one operation names.
-pub(crate) const DEPENDENCIES_MAX: usize = 1024;
+pub const DEPENDENCIES_MAX: usize = 1024;
 /// The longest meta bytes.
 pub(crate) const META_BYTES_MAX: usize = 32 * 1024;
 
