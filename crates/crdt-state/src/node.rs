@@ -179,7 +179,7 @@ impl Node {
         result
     }
 
-    fn drop_empty_containers(&mut self) {
+    pub(crate) fn drop_empty_containers(&mut self) {
         self.containers.take_if(|containers| containers.is_empty());
     }
 

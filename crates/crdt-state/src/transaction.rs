@@ -122,16 +122,19 @@ impl Journal {
 
     fn roll_back(self, root: &mut Node) {
         for (path, before) in self.0.into_iter().rev() {
-            root.change_at(&path, |node| match before {
-                Before::Node(before) => *node = before.unwrap_or_default(),
-                Before::Own(register, present, set) => {
-                    node.register = register;
-                    let containers = node.containers_mut();
-                    containers.present = present;
-                    containers.set = set;
+            root.change_at(&path, |node| {
+                match before {
+                    Before::Node(before) => *node = before.unwrap_or_default(),
+                    Before::Own(register, present, set) => {
+                        node.register = register;
+                        let containers = node.containers_mut();
+                        containers.present = present;
+                        containers.set = set;
+                    }
+                    Before::Counter(counter) => node.containers_mut().counter = counter,
+                    Before::Element(element, stamps) => node.containers_mut().set.restore(element, stamps),
                 }
-                Before::Counter(counter) => node.containers_mut().counter = counter,
-                Before::Element(element, stamps) => node.containers_mut().set.restore(element, stamps),
+                node.drop_empty_containers();
             });
         }
     }

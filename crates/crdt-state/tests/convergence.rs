@@ -4,9 +4,11 @@
 
 mod common;
 
+use std::ops::Range;
+
 use common::*;
 use meshwork_base::Dot;
-use meshwork_crdt_state::{Edit, Effect, Value};
+use meshwork_crdt_state::{Edit, Effect, Path, Value};
 use meshwork_op_log::Operation;
 use proptest::prelude::*;
 
@@ -16,11 +18,16 @@ enum Action {
     Pull { from: usize, to: usize },
 }
 
+fn path(keys: Range<usize>) -> impl Strategy<Value = Path> {
+    prop::collection::vec(prop::sample::select(vec!["a", "b"]).prop_map(String::from), keys)
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![(0i64..3).prop_map(Value::Int), Just(Value::Null), Just(Value::List(vec![1.into()]))]
+}
+
 fn edit() -> impl Strategy<Value = Edit> {
-    let path = prop::collection::vec(prop::sample::select(vec!["a", "b"]).prop_map(String::from), 0..4);
-    let value =
-        prop_oneof![(0i64..3).prop_map(Value::Int), Just(Value::Null), Just(Value::List(vec![1.into()]))];
-    (path, value, 0..9, -3i64..4).prop_map(|(path, value, kind, by)| match kind {
+    (path(0..4), value(), 0..9, -3i64..4).prop_map(|(path, value, kind, by)| match kind {
         0 | 1 => Edit::Set { path, value },
         2 => Edit::Assign { path, value },
         3 => Edit::MakeMap { path },
@@ -48,8 +55,10 @@ fn run(actions: &[Action]) -> [Peer; 3] {
                 let peer = &mut peers[*peer];
                 peer.wall_ms = *wall_ms;
                 let before = peer.documents.state_hash();
+                let document = peer.documents.document(&id()).cloned();
                 if peer.try_edit(edits.clone()).is_err() {
                     assert_eq!(peer.documents.state_hash(), before, "a refused transaction left a trace");
+                    assert!(peer.documents.document(&id()) == document.as_ref(), "left a trace");
                     for edit in edits {
                         let _ = peer.try_edit(vec![edit.clone()]);
                     }
@@ -127,17 +136,22 @@ proptest! {
 
     /// Whoever has seen everything and then sets, has the last word.
     #[test]
-    fn a_later_write_wins(actions in prop::collection::vec(action(), 1..30), last in edit()) {
+    fn a_later_write_wins(
+        actions in prop::collection::vec(action(), 1..30), path in path(1..4), value in value(), assign: bool,
+    ) {
         let mut peers = run(&actions);
         exchange(&mut peers);
-        let Edit::Set { path, value } = &last else { return Ok(()) };
         peers[1].wall_ms = 0;
-        if peers[1].try_edit(vec![last.clone()]).is_ok() {
-            exchange(&mut peers);
-            let document = peers[2].documents.document(&id()).unwrap();
-            prop_assert_eq!(document.get(path).and_then(|view| view.value().cloned()), Some(value.clone()));
-            prop_assert!(document.conflicts(path).is_empty());
+        let (to, what) = (path.clone(), value.clone());
+        let last = if assign { Edit::Assign { path: to, value: what } } else { Edit::Set { path: to, value: what } };
+        // Where something other than a map is in the way, it goes first.
+        if peers[1].try_edit(vec![last.clone()]).is_err() {
+            peers[1].edit([Edit::Delete { path: path[..1].to_vec() }, last]);
         }
+        exchange(&mut peers);
+        let document = peers[2].documents.document(&id()).unwrap();
+        prop_assert_eq!(document.get(&path).and_then(|view| view.value().cloned()), Some(value));
+        prop_assert!(document.conflicts(&path).is_empty());
     }
 
     /// Whoever has seen everything and deletes everything leaves nothing to be seen.

@@ -170,3 +170,27 @@ fn views_show_each_kind() {
     assert!(matches!(document.get::<&str>(&[]), Some(View::Map(_))));
     assert_eq!(document.to_json_at(&["map", "set"]), Some(json!(["a", "b"])));
 }
+
+/// Equal in every respect, not only in what is shown or hashed.
+#[test]
+fn a_refused_edit_leaves_the_very_same_document() {
+    let undone = [
+        Edit::make_map(["plain"]),
+        Edit::make_map(["new"]),
+        Edit::increment(["plain"], 1),
+        Edit::increment(["new"], 1),
+        Edit::add(["new"], 1),
+        Edit::set(["new", "below"], 1),
+        Edit::remove(["set"], 1),
+        Edit::delete(["map"]),
+        Edit::delete::<&str>([]),
+    ];
+    for edit in undone {
+        let mut peer = Peer::new(1);
+        peer.edit([set("plain", 1), add("set", 1), set("map/x", 1)]);
+        let before = peer.documents.document(&id()).unwrap().clone();
+        let text = format!("{edit:?}");
+        peer.try_edit(vec![edit, Edit::set::<&str>([], 1)]).unwrap_err();
+        assert_eq!(peer.documents.document(&id()), Some(&before), "{text}");
+    }
+}
