@@ -176,6 +176,11 @@ mod tests {
         Dot::new(ReplicaId([replica; 16]), sequence)
     }
 
+    /// Mostly small, sometimes nothing, sometimes beyond the end.
+    fn distance() -> impl Strategy<Value = u64> {
+        prop_oneof![1 => Just(0), 12 => 1u64..5, 1 => Just(u64::MAX - 3), 1 => Just(u64::MAX)]
+    }
+
     proptest! {
         #[test]
         fn the_set_holds_exactly_its_dots_and_survives_the_wire(
@@ -191,9 +196,31 @@ mod tests {
         }
 
         #[test]
-        fn any_runs_give_a_set_or_an_error(runs: Vec<(u32, u64, u64)>) {
-            if let Ok(observed) = decode::<Observed>(&encode(&runs).unwrap()) {
+        fn runs_in_order_are_a_set_and_others_an_error(
+            mut runs in prop::collection::vec((0u32..3, distance(), distance()), 0..6), sort: bool,
+        ) {
+            if sort {
+                runs.sort_by_key(|(replica, ..)| *replica);
+            }
+            // Where each run lies, in numbers that do not end.
+            let mut end = (0, 0u128);
+            let lie = |(replica, distance, more): &(u32, u64, u64)| {
+                let first = if end.0 == *replica { end.1 } else { 0 } + u128::from(*distance);
+                let last = first + u128::from(*more);
+                let valid = *distance > 0 && *replica >= end.0 && last <= u64::MAX.into();
+                end = (*replica, last);
+                valid.then_some((*replica, first, last))
+            };
+            let expected: Option<Vec<_>> = runs.iter().map(lie).collect();
+            let decoded = decode::<Observed>(&encode(&runs).unwrap()).ok();
+            let found = decoded.as_ref().map(|observed| {
+                let run = |run: &Run| (run.replica, run.first.into(), run.last.into());
+                observed.0.iter().map(run).collect::<Vec<(u32, u128, u128)>>()
+            });
+            prop_assert_eq!(found, expected);
+            if let Some(observed) = decoded {
                 prop_assert!(observed.0.is_sorted_by(|a, b| (a.replica, a.last) < (b.replica, b.first)));
+                prop_assert_eq!(encode(&observed).unwrap(), encode(&runs).unwrap());
             }
         }
     }
