@@ -3,11 +3,14 @@
 use std::{net::IpAddr, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, ProtocolError, Session};
+use actix_ws::{CloseCode, CloseReason, Item, Message, MessageStream, ProtocolError, Session};
 use meshwork_discovery::ErrorCode;
 use tokio::sync::mpsc;
 
 use crate::{ConnectionId, HubConfig, Input, server::Shared};
+
+/// In how many frames a text may come. Counting bytes alone would let empty frames fill the memory.
+const TEXT_PARTS_MAX: usize = 16;
 
 /// What is to be written.
 pub(crate) enum Outgoing {
@@ -25,8 +28,7 @@ pub(crate) async fn web_socket(
         .ok_or_else(|| actix_web::error::ErrorBadRequest("the client's address is unknown"))?;
     let (response, session, stream) = actix_ws::handle(&request, body)?;
     let limit = shared.config().message_bytes_max;
-    let stream = stream.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
-    actix_web::rt::spawn(serve(shared.into_inner(), address, session, stream));
+    actix_web::rt::spawn(serve(shared.into_inner(), address, session, stream.max_frame_size(limit)));
     Ok(response)
 }
 
@@ -41,12 +43,7 @@ fn client_address(request: &HttpRequest, config: &HubConfig) -> Option<IpAddr> {
 
 /// Serves a connection until either side ends it. Reading stops while the machine works, and a writer that the client
 /// does not drain ends by its timeout, so a connection never holds more than its bounds.
-async fn serve(
-    shared: std::sync::Arc<Shared>,
-    address: IpAddr,
-    session: Session,
-    stream: AggregatedMessageStream,
-) {
+async fn serve(shared: std::sync::Arc<Shared>, address: IpAddr, session: Session, stream: MessageStream) {
     let (sender, queue) = mpsc::channel(shared.config().outgoing_messages_max);
     let id = shared.connect(address, sender);
     let timeout = Duration::from_millis(shared.config().write_timeout_ms);
@@ -84,26 +81,64 @@ async fn read(
     shared: &Shared,
     id: ConnectionId,
     mut session: Session,
-    mut stream: AggregatedMessageStream,
+    mut stream: MessageStream,
 ) -> Option<ErrorCode> {
+    let received = |message| shared.drive(Some(Input::Received { connection: id, message }));
+    let nothing_said = || shared.drive(Some(Input::NothingSaid { connection: id }));
+    let mut parts = Parts { bytes_max: shared.config().message_bytes_max, text: None };
     loop {
         match stream.recv().await {
-            Some(Ok(AggregatedMessage::Text(text))) => {
-                shared.drive(Some(Input::Received { connection: id, message: text.to_string() }));
+            Some(Ok(Message::Text(text))) if parts.text.is_none() => received(text.to_string()),
+            Some(Ok(Message::Continuation(part))) => match parts.add(part) {
+                Ok(Some(text)) => received(text),
+                Ok(None) => nothing_said(),
+                Err(code) => return Some(code),
+            },
+            Some(Ok(Message::Ping(payload))) => {
+                nothing_said();
+                session.pong(&payload).await.ok()?;
             }
-            Some(Ok(AggregatedMessage::Ping(payload))) => session.pong(&payload).await.ok()?,
-            Some(Ok(AggregatedMessage::Pong(_))) => {}
-            Some(Ok(AggregatedMessage::Binary(_))) => return Some(ErrorCode::Malformed),
+            Some(Ok(Message::Pong(_) | Message::Nop)) => nothing_said(),
+            Some(Ok(Message::Text(_) | Message::Binary(_))) => return Some(ErrorCode::Malformed),
             Some(Err(ProtocolError::Overflow)) => return Some(ErrorCode::TooLarge),
             Some(Err(ProtocolError::Io(error))) if error.kind() != std::io::ErrorKind::InvalidData => {
                 return None;
             }
             Some(Err(_)) => return Some(ErrorCode::Malformed),
-            Some(Ok(AggregatedMessage::Close(reason))) => {
+            Some(Ok(Message::Close(reason))) => {
                 let _ = session.close(reason).await;
                 return None;
             }
             None => return None,
         }
+    }
+}
+
+/// Puts together a text that comes in parts.
+struct Parts {
+    bytes_max: usize,
+    /// What has come of it, and in how many frames.
+    text: Option<(Vec<u8>, usize)>,
+}
+
+impl Parts {
+    /// The text, with its last part.
+    fn add(&mut self, part: Item) -> Result<Option<String>, ErrorCode> {
+        let (begun, part, last) = match (self.text.take(), part) {
+            (None, Item::FirstText(part)) => ((Vec::new(), 0), part, false),
+            (Some(begun), Item::Continue(part)) => (begun, part, false),
+            (Some(begun), Item::Last(part)) => (begun, part, true),
+            _ => return Err(ErrorCode::Malformed),
+        };
+        let (mut text, frames) = begun;
+        if text.len() + part.len() > self.bytes_max || frames == TEXT_PARTS_MAX {
+            return Err(ErrorCode::TooLarge);
+        }
+        text.extend_from_slice(&part);
+        if last {
+            return String::from_utf8(text).map(Some).map_err(|_| ErrorCode::Malformed);
+        }
+        self.text = Some((text, frames + 1));
+        Ok(None)
     }
 }

@@ -25,6 +25,11 @@ pub enum Input {
         /// The text.
         message: String,
     },
+    /// Something came that the protocol has no word for, such as a ping or a part of a text. It counts as a message.
+    NothingSaid {
+        /// On which connection.
+        connection: ConnectionId,
+    },
     /// The server itself saw a violation, such as a frame too large to read.
     Violated {
         /// On which connection.

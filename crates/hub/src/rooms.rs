@@ -139,12 +139,22 @@ impl Hub {
         self.send(id, ServerMessage::Challenge { nonce, protocol: PROTOCOL, hub });
     }
 
+    /// Whether the connection may say something more; if not, it is refused.
+    fn may_speak(&mut self, now: Timestamp, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get_mut(&id) else { return false };
+        let may = connection.bucket.take(now, self.config.message_rate());
+        if !may {
+            self.refuse(now, id, ErrorCode::TooFast);
+        }
+        may
+    }
+
     fn received(&mut self, now: Timestamp, id: ConnectionId, text: &str) {
+        if !self.may_speak(now, id) {
+            return;
+        }
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.heard_at = now.monotonic;
-        if !connection.bucket.take(now, self.config.message_rate()) {
-            return self.refuse(now, id, ErrorCode::TooFast);
-        }
         if text.len() > self.config.message_bytes_max {
             return self.refuse(now, id, ErrorCode::TooLarge);
         }
@@ -351,6 +361,9 @@ impl Machine for Hub {
         match input {
             Input::Connected { connection, address } => self.connected(now, connection, address),
             Input::Received { connection, message } => self.received(now, connection, &message),
+            Input::NothingSaid { connection } => {
+                self.may_speak(now, connection);
+            }
             Input::Violated { connection, code } if self.connections.contains_key(&connection) => {
                 self.refuse(now, connection, code);
             }

@@ -18,7 +18,13 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Message, protocol::frame::coding::CloseCode},
+    tungstenite::{
+        Message,
+        protocol::frame::{
+            Frame,
+            coding::{CloseCode, Data, OpCode},
+        },
+    },
 };
 
 const SPACE: SpaceId = SpaceId([7; 16]);
@@ -99,6 +105,7 @@ impl Client {
                     assert_eq!(frame.unwrap().code, CloseCode::Policy);
                     return code.unwrap();
                 }
+                Some(Ok(Message::Pong(_))) => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -186,6 +193,46 @@ async fn violations_are_named_and_end_the_connection() {
     mallory.say(&ClientMessage::Authenticate { node: NodeId([9; 32]), session, name, host, signature }).await;
     assert_eq!(mallory.refusal().await, ErrorCode::BadSignature);
     assert_eq!(hub.stats().connections, 1);
+}
+
+#[actix_web::test]
+async fn a_text_comes_in_few_parts() {
+    let part = |code, last| {
+        let part: &[u8] = if code == Data::Text { b"{" } else { b"" };
+        Message::Frame(Frame::message(part.to_vec(), OpCode::Data(code), last))
+    };
+    let hub = start(HubConfig::default());
+    // In as many as are taken: what they make is not a message.
+    let mut bob = Client::connect(&hub, 1).await;
+    bob.send(part(Data::Text, false)).await;
+    for _ in 0..14 {
+        bob.send(part(Data::Continue, false)).await;
+    }
+    bob.send(part(Data::Continue, true)).await;
+    assert_eq!(bob.refusal().await, ErrorCode::Malformed);
+    // Empty ones cost a few bytes each, and would never fill the longest message.
+    let mut mallory = Client::connect(&hub, 2).await;
+    mallory.send(part(Data::Text, false)).await;
+    for _ in 0..16 {
+        mallory.send(part(Data::Continue, false)).await;
+    }
+    assert_eq!(mallory.refusal().await, ErrorCode::TooLarge);
+    // A part of nothing.
+    let mut mallory = Client::connect(&hub, 3).await;
+    mallory.send(part(Data::Continue, false)).await;
+    assert_eq!(mallory.refusal().await, ErrorCode::Malformed);
+}
+
+#[actix_web::test]
+async fn pings_count_as_messages() {
+    let hub = start(HubConfig { messages_per_second: 1, messages_burst_max: 10, ..HubConfig::default() });
+    let mut mallory = Client::connect(&hub, 1).await;
+    for _ in 0..20 {
+        mallory.send(Message::Ping(Vec::new().into())).await;
+    }
+    // Unless it is gone already.
+    let _ = mallory.socket.send(Message::text("x")).await;
+    assert_eq!(mallory.refusal().await, ErrorCode::TooFast);
 }
 
 #[actix_web::test]
