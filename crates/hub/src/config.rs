@@ -17,8 +17,12 @@ pub struct HubConfig {
     pub hosts: Vec<String>,
     /// The hub is behind a reverse proxy of ours: the last address in `X-Forwarded-For` is the client's.
     pub behind_proxy: bool,
-    /// How many rooms there may be.
+    /// How many rooms there may be. At the bound, the one that has been empty for the longest is forgotten.
     pub rooms_max: usize,
+    /// How many rooms an address may make at once.
+    pub rooms_per_address_max: u32,
+    /// How long until an address may make one more, in milliseconds.
+    pub room_made_ms: u64,
     /// How many sessions a room may have.
     pub peers_per_room_max: usize,
     /// How many connections there may be.
@@ -62,6 +66,8 @@ impl Default for HubConfig {
             hosts: Vec::new(),
             behind_proxy: false,
             rooms_max: 10_000,
+            rooms_per_address_max: 256,
+            room_made_ms: 10_000,
             peers_per_room_max: 64,
             connections_max: 10_000,
             connections_per_address_max: 256,
@@ -92,6 +98,8 @@ impl HubConfig {
             return Err(ConfigError { name: "hosts".into(), value: host.clone(), allowed });
         }
         ConfigError::check("rooms_max", self.rooms_max, 1..=1_000_000)?;
+        ConfigError::check("rooms_per_address_max", self.rooms_per_address_max, 1..=1_000_000)?;
+        ConfigError::check("room_made_ms", self.room_made_ms, 1..=3_600_000)?;
         ConfigError::check("peers_per_room_max", self.peers_per_room_max, 2..=512)?;
         ConfigError::check("connections_max", self.connections_max, 1..=1_000_000)?;
         ConfigError::check("connections_per_address_max", self.connections_per_address_max, 1..=1_000_000)?;
@@ -117,6 +125,10 @@ impl HubConfig {
         Rate { capacity: self.messages_burst_max, refill }
     }
 
+    pub(crate) fn room_rate(&self) -> Rate {
+        Rate { capacity: self.rooms_per_address_max, refill: Duration::from_millis(self.room_made_ms) }
+    }
+
     pub(crate) fn failure_rate(&self) -> Rate {
         Rate {
             capacity: self.password_failures_max,
@@ -136,6 +148,8 @@ mod tests {
         let table = [
             ("hosts", HubConfig { hosts: vec!["http://h".into()], ..good.clone() }),
             ("rooms_max", HubConfig { rooms_max: 0, ..good.clone() }),
+            ("rooms_per_address_max", HubConfig { rooms_per_address_max: 0, ..good.clone() }),
+            ("room_made_ms", HubConfig { room_made_ms: 0, ..good.clone() }),
             ("peers_per_room_max", HubConfig { peers_per_room_max: 1, ..good.clone() }),
             ("connections_max", HubConfig { connections_max: 0, ..good.clone() }),
             ("connections_per_address_max", HubConfig { connections_per_address_max: 0, ..good.clone() }),

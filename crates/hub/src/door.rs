@@ -1,4 +1,4 @@
-//! Who may connect, and how often an address may guess passwords.
+//! Who may connect, and how often an address may guess passwords and make rooms.
 
 use std::{
     collections::BTreeMap,
@@ -8,16 +8,44 @@ use std::{
 use meshwork_base::Timestamp;
 use meshwork_discovery::ErrorCode;
 
-use crate::{HubConfig, bucket::Bucket};
+use crate::{
+    HubConfig,
+    bucket::{Bucket, Rate},
+};
 
-/// How many addresses with wrong passwords are remembered.
-const GUESSERS_MAX: usize = 4_096;
+/// How many addresses with wrong passwords are remembered, and how many that made rooms.
+const ADDRESSES_MAX: usize = 4_096;
 
-/// Connections and wrong passwords by address.
+/// Connections, wrong passwords and new rooms by address.
 #[derive(Default)]
 pub(crate) struct Door {
     connections: BTreeMap<IpAddr, usize>,
-    guessers: BTreeMap<IpAddr, Bucket>,
+    guessers: Buckets,
+    founders: Buckets,
+}
+
+/// A bucket for each address whose is not full.
+#[derive(Default)]
+struct Buckets(BTreeMap<IpAddr, Bucket>);
+
+impl Buckets {
+    fn has(&self, now: Timestamp, address: IpAddr, rate: Rate) -> bool {
+        self.0.get(&network(address)).is_none_or(|bucket| bucket.has(now, rate))
+    }
+
+    fn take(&mut self, now: Timestamp, address: IpAddr, rate: Rate) -> bool {
+        let address = network(address);
+        if self.0.len() >= ADDRESSES_MAX && !self.0.contains_key(&address) {
+            // The one that will be full first makes room.
+            let first = self.0.iter().min_by_key(|(_, bucket)| **bucket).map(|(address, _)| *address);
+            first.map(|address| self.0.remove(&address));
+        }
+        self.0.entry(address).or_insert_with(|| Bucket::full(now)).take(now, rate)
+    }
+
+    fn sweep(&mut self, now: Timestamp) {
+        self.0.retain(|_, bucket| !bucket.is_full(now));
+    }
 }
 
 impl Door {
@@ -52,27 +80,27 @@ impl Door {
 
     /// Whether the address may still show a password.
     pub(crate) fn may_guess(&self, now: Timestamp, address: IpAddr, config: &HubConfig) -> bool {
-        self.guessers.get(&network(address)).is_none_or(|bucket| bucket.has(now, config.failure_rate()))
+        self.guessers.has(now, address, config.failure_rate())
     }
 
     /// Notes a wrong password.
     pub(crate) fn guessed(&mut self, now: Timestamp, address: IpAddr, config: &HubConfig) {
-        let address = network(address);
-        if self.guessers.len() >= GUESSERS_MAX && !self.guessers.contains_key(&address) {
-            // The one that will be forgiven first makes room.
-            let first = self.guessers.iter().min_by_key(|(_, bucket)| **bucket).map(|(address, _)| *address);
-            first.map(|address| self.guessers.remove(&address));
-        }
-        self.guessers.entry(address).or_insert_with(|| Bucket::full(now)).take(now, config.failure_rate());
+        self.guessers.take(now, address, config.failure_rate());
+    }
+
+    /// Notes that the address makes a room, if it may.
+    pub(crate) fn founds(&mut self, now: Timestamp, address: IpAddr, config: &HubConfig) -> bool {
+        self.founders.take(now, address, config.room_rate())
     }
 
     /// Forgets who is forgiven.
     pub(crate) fn sweep(&mut self, now: Timestamp) {
-        self.guessers.retain(|_, bucket| !bucket.is_full(now));
+        self.guessers.sweep(now);
+        self.founders.sweep(now);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.guessers.is_empty()
+        self.guessers.0.is_empty() && self.founders.0.is_empty()
     }
 }
 
@@ -103,12 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_of_guessers_is_bounded() {
+    fn the_memory_of_addresses_is_bounded() {
         let (config, mut door) = (HubConfig::default(), Door::default());
-        for number in 0..2 * GUESSERS_MAX as u32 {
+        for number in 0..2 * ADDRESSES_MAX as u32 {
             door.guessed(Timestamp::default(), IpAddr::V4(number.into()), &config);
+            door.founds(Timestamp::default(), IpAddr::V4(number.into()), &config);
         }
-        assert_eq!(door.guessers.len(), GUESSERS_MAX);
+        assert_eq!((door.guessers.0.len(), door.founders.0.len()), (ADDRESSES_MAX, ADDRESSES_MAX));
         door.sweep(Timestamp::default().after(std::time::Duration::from_secs(60)));
         assert!(door.is_empty());
     }

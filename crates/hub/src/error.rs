@@ -75,7 +75,9 @@ pub(crate) fn explain(code: ErrorCode, config: &HubConfig) -> String {
             "this room belongs to another space: use another code, or an invitation".into()
         }
         ErrorCode::RoomFull => format!("the room is full: it takes {} sessions", config.peers_per_room_max),
-        ErrorCode::RoomsFull => "the hub has no room left: try later, or use another hub".into(),
+        ErrorCode::RoomsFull => {
+            "the hub has no room left, or your address made too many: try later, or use another hub".into()
+        }
         ErrorCode::HubFull => "the hub takes no more connections: try later, or use another hub".into(),
         ErrorCode::TooManyConnections => {
             format!("an address may have {} connections", config.connections_per_address_max)

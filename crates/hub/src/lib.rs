@@ -12,7 +12,8 @@
 //!   that restarts empty is filled again by its sessions as they reconnect.
 //! - **The first session in a room names its space and sets its password**; one with another space or another password
 //!   is refused. In the first `found_after_ms` of a hub's life only a session that has a space already may be the first,
-//!   and others wait for it: after a restart, members on their way back go before newcomers. A room that stays empty for `room_idle_ms` is forgotten, and its code free again.
+//!   and others wait for it: after a restart, members on their way back go before newcomers. A room that stays empty for
+//!   `room_idle_ms`, or for the longest when all rooms are taken, is forgotten, and its code free again.
 //! - **Signals travel only between sessions of one room.** A session whose connection broke keeps its seat for
 //!   `reconnect_ms`; signals to it wait there, bounded, and none is delivered later than `signal_ttl_ms`.
 //! - **A session has one connection**: the same session and node connecting again replaces it.

@@ -236,6 +236,9 @@ impl Hub {
         if kept.is_some_and(|kept| kept != room) {
             self.leave(now, session);
         }
+        if !self.seats.rooms.contains_key(&room) && !self.door.founds(now, address, &self.config) {
+            return self.refuse(now, id, ErrorCode::RoomsFull);
+        }
         let ticket = Ticket { space, adopt, access: hash_access(access) };
         if let Err(code) = self.seats.sit(now.monotonic, session, room, ticket, &self.config) {
             if code == ErrorCode::WrongPassword {

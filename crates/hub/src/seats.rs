@@ -66,7 +66,7 @@ impl Seats {
     ) -> Result<(), ErrorCode> {
         if !self.rooms.contains_key(&code) {
             if self.rooms.len() >= config.rooms_max {
-                return Err(ErrorCode::RoomsFull);
+                self.forget_an_empty_room().ok_or(ErrorCode::RoomsFull)?;
             }
             let (space, access) = (ticket.space, ticket.access);
             self.rooms.insert(code, Room { space, access, members: BTreeSet::new(), empty_since: now });
@@ -87,6 +87,13 @@ impl Seats {
             session.seat = Some(Seat { room: code, kept_until: None, waiting });
         }
         Ok(())
+    }
+
+    /// Forgets the room that has been empty for the longest.
+    fn forget_an_empty_room(&mut self) -> Option<Room> {
+        let empty = self.rooms.iter().filter(|(_, room)| room.members.is_empty());
+        let code = *empty.min_by_key(|(_, room)| room.empty_since)?.0;
+        self.rooms.remove(&code)
     }
 
     /// Gives the seat up. Returns the room, and how many signals waited in vain.

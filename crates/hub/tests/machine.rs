@@ -380,6 +380,63 @@ fn an_empty_room_is_remembered_for_its_time() {
     assert_eq!((rig.hub.stats().rooms, rig.hub.poll_timeout()), (0, None), "an empty hub sleeps");
 }
 
+/// A room code that goes with `number`.
+fn code(number: u32) -> String {
+    format!("R{number:05}")
+}
+
+/// Makes a room and leaves it again.
+fn make_room(rig: &mut Rig, connection: u64, number: u32) {
+    rig.say(connection, &join_message(&code(number), SPACE, false, None));
+    rig.say(connection, &ClientMessage::Leave);
+}
+
+#[test]
+fn empty_rooms_keep_nobody_out() {
+    let mut rig = Rig::new(HubConfig { rooms_max: 4, ..HubConfig::default() });
+    rig.join(1);
+    rig.enter(2);
+    for number in 0..8 {
+        rig.pass(1);
+        make_room(&mut rig, 2, number);
+    }
+    assert_eq!(rig.refusal(2), None);
+    assert_eq!(rig.hub.stats().rooms, 4);
+    // Those that were left last are still remembered, with their space.
+    rig.enter(3);
+    rig.say(3, &join_message(&code(7), OTHER_SPACE, false, None));
+    assert_eq!(rig.refusal(3), Some(ErrorCode::SpaceMismatch));
+    rig.enter(4);
+    rig.say(4, &join_message(&code(4), OTHER_SPACE, false, None));
+    assert_eq!(rig.heard(4), [ServerMessage::Joined { space: OTHER_SPACE, peers: vec![] }]);
+}
+
+#[test]
+fn an_address_makes_so_many_rooms() {
+    let mut rig = Rig::new(HubConfig::default());
+    rig.enter(1);
+    for number in 0..256 {
+        make_room(&mut rig, 1, number);
+    }
+    assert_eq!(rig.refusal(1), None);
+    // Rooms that are there take anybody; making one more is for others.
+    make_room(&mut rig, 1, 255);
+    assert_eq!(rig.refusal(1), None);
+    make_room(&mut rig, 1, 256);
+    assert_eq!(rig.refusal(1), Some(ErrorCode::RoomsFull));
+    rig.connect_from(2, "10.0.0.2");
+    rig.authenticate_as(2, 2, 2, "h");
+    make_room(&mut rig, 2, 256);
+    assert_eq!(rig.refusal(2), None);
+    // With time, it may make another one.
+    rig.pass(10_000);
+    rig.enter(3);
+    make_room(&mut rig, 3, 257);
+    assert_eq!(rig.refusal(3), None);
+    make_room(&mut rig, 3, 258);
+    assert_eq!(rig.refusal(3), Some(ErrorCode::RoomsFull));
+}
+
 #[test]
 fn a_silent_connection_ends() {
     let mut rig = Rig::new(HubConfig::default());
