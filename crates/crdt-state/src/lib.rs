@@ -7,7 +7,7 @@
 //! ```text
 //! Edit ─► resolve (check, name what is taken away) ─► mutations ─┬─► body ─► Append ─► the log
 //!                                                                ▼
-//!               Deliver ─► body ─► decode, check ─► mutations ─► Node::apply
+//!               Deliver ─► body ─► decode, check ─► mutations ─► Applier
 //! ```
 //!
 //! How concurrent edits meet:
@@ -49,6 +49,7 @@
 
 #[cfg(feature = "actor")]
 mod actor;
+mod apply;
 mod causality;
 mod config;
 mod counter;

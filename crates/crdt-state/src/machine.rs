@@ -10,6 +10,7 @@ use meshwork_op_log::{Incarnation, NewOperation, Operation};
 
 use crate::{
     AppliedVersion, Config, Document, Edit, EditError, Effect, Input, Stamp,
+    apply::Applier,
     causality::Causality,
     digest::digest,
     message::{Body, Refusal, empty_body},
@@ -150,16 +151,7 @@ impl Documents {
             Some(document) => document,
             None => self.documents.entry(operation.document.clone()).or_default(),
         };
-        let mut path = Vec::new();
-        for step in body.steps {
-            path.truncate(step.kept);
-            if path.is_empty() {
-                path = step.keys;
-            } else {
-                path.extend(step.keys);
-            }
-            document.root.apply(&path, step.mutation, Stamp { time, dot }, &body.names);
-        }
+        Applier::new(Stamp { time, dot }).apply(&mut document.root, body.steps, &body.names);
         Ok(())
     }
 }

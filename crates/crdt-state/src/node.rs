@@ -1,4 +1,4 @@
-//! The tree: what lives under each path, and how one mutation changes it.
+//! The tree: what lives under each path.
 //!
 //! Nodes exist by being named, so two replicas that both write below `users/ada` write into one node. A node without
 //! content is pruned; only values, presence, adds and tallies count.
@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use meshwork_base::Dot;
 
 use crate::{
-    Kind,
+    Kind, Value,
     counter::Counter,
-    message::Mutation,
     observed::{Names, Observed},
-    register::{Entry, Register},
+    register::Register,
     set::Set,
     stamp::{Stamp, Stamps},
 };
@@ -188,57 +187,41 @@ impl Node {
         path.iter().try_fold(self, |node, key| node.child(key))
     }
 
-    /// Applies one mutation of the operation `stamp` at `path`: the only way in which documents change.
-    pub(crate) fn apply(&mut self, path: &[String], mutation: Mutation, stamp: Stamp, names: &Names) {
-        self.change_at(path, |node| match mutation {
-            Mutation::Set { value, observed } => {
-                node.remove(&observed, names);
-                node.register.insert(Entry { stamp, assigned: false, value });
-            }
-            Mutation::Assign { value, observed } => {
-                node.remove(&observed, names);
-                node.register.insert(Entry { stamp, assigned: true, value });
-            }
-            Mutation::MakeMap { observed } => {
-                node.remove_own(&observed, names);
-                node.containers_mut().present.insert(stamp);
-            }
-            Mutation::Delete { observed } => node.remove(&observed, names),
-            Mutation::Reset { counts } => node.containers_mut().counter.reset(&counts, names),
-            Mutation::Increment { by } => node.containers_mut().counter.increment(stamp, by),
-            Mutation::Add { element, observed } => {
-                node.containers_mut().set.add(element, stamp, &observed, names);
-            }
-            Mutation::Remove { element, observed } => {
-                node.containers_mut().set.remove_element(&element, &observed, names);
-            }
-        });
-    }
-
-    /// Removes what `observed` names from this very path.
-    fn remove_own(&mut self, observed: &Observed, names: &Names) {
-        if observed.is_empty() {
-            return;
-        }
-        self.register.remove(observed, names);
-        if let Some(containers) = &mut self.containers {
-            containers.present.remove(observed, names);
-            containers.set.remove(observed, names);
+    /// Calls `change` on the child of that name, if there is one, and prunes it when it is empty afterwards.
+    pub(crate) fn change_child(&mut self, key: &str, change: impl FnOnce(&mut Self)) {
+        let Some(containers) = &mut self.containers else { return };
+        let Some(child) = containers.children.get_mut(key) else { return };
+        change(child);
+        if child.is_empty() {
+            containers.children.remove(key);
         }
     }
 
-    /// Removes what `observed` names from this path and below it.
-    fn remove(&mut self, observed: &Observed, names: &Names) {
-        if observed.is_empty() {
-            return;
-        }
-        self.remove_own(observed, names);
+    /// The same for all children.
+    pub(crate) fn change_children(&mut self, mut change: impl FnMut(&str, &mut Self)) {
         if let Some(containers) = &mut self.containers {
-            containers.children.retain(|_, child| {
-                child.remove(observed, names);
+            containers.children.retain(|key, child| {
+                change(key, child);
                 !child.is_empty()
             });
         }
-        self.drop_empty_containers();
+    }
+
+    /// Removes what any of `named` names from this very path. Returns how many writes were looked at, and one for itself.
+    pub(crate) fn remove_own(&mut self, named: &[&Observed], names: &Names) -> usize {
+        if named.is_empty() {
+            return 1;
+        }
+        let mut looked_at = 1 + self.register.remove(named, names);
+        if let Some(containers) = &mut self.containers {
+            looked_at += containers.present.remove(named, names) + containers.set.remove(named, names);
+        }
+        looked_at
+    }
+
+    /// Removes the named adds of one element. Returns how many were looked at.
+    pub(crate) fn remove_element(&mut self, element: &Value, named: &Observed, names: &Names) -> usize {
+        let Some(containers) = &mut self.containers else { return 0 };
+        containers.set.remove_element(element, &[named], names)
     }
 }

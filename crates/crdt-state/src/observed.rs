@@ -98,6 +98,8 @@ impl Observed {
         Self(runs)
     }
 
+    pub(crate) const EMPTY: Self = Self(Vec::new());
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -115,10 +117,36 @@ impl Observed {
     }
 
     pub(crate) fn contains(&self, names: &Names, dot: Dot) -> bool {
+        Self::any_contains(&[self], names, dot)
+    }
+
+    /// Whether any of `sets` holds `dot`.
+    pub(crate) fn any_contains(sets: &[&Self], names: &Names, dot: Dot) -> bool {
         let Some(replica) = names.index(&dot.replica) else { return false };
-        let after = self.0.partition_point(|run| (run.replica, run.first) <= (replica, dot.sequence));
+        sets.iter().any(|set| set.holds(replica, dot.sequence))
+    }
+
+    fn holds(&self, replica: u32, sequence: u64) -> bool {
+        let after = self.0.partition_point(|run| (run.replica, run.first) <= (replica, sequence));
         let run = after.checked_sub(1).and_then(|at| self.0.get(at));
-        run.is_some_and(|run| run.replica == replica && dot.sequence <= run.last)
+        run.is_some_and(|run| run.replica == replica && sequence <= run.last)
+    }
+
+    /// Adds the runs of `other` as they are. To be [settled](Self::settle) before anything is looked up.
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+
+    /// Makes one set of what was appended: runs in order, each dot in one.
+    pub(crate) fn settle(&mut self) {
+        self.0.sort_unstable_by_key(|run| (run.replica, run.first));
+        self.0.dedup_by(|next, run| {
+            let meets = next.replica == run.replica && next.first <= run.last.saturating_add(1);
+            if meets {
+                run.last = run.last.max(next.last);
+            }
+            meets
+        });
     }
 }
 
@@ -193,6 +221,20 @@ mod tests {
             for candidate in (0u8..5).flat_map(|replica| (0..21).map(move |sequence| (replica, sequence))) {
                 prop_assert_eq!(observed.contains(&names, dot(candidate)), dots.contains(&candidate));
             }
+        }
+
+        #[test]
+        fn appended_sets_settle_into_their_union(
+            parts in prop::collection::vec(prop::collection::vec((0u8..3, 1u64..20), 0..8), 0..5),
+        ) {
+            let mut names = Names::default();
+            let mut union = Observed::default();
+            for dots in &parts {
+                union.append(&Observed::of(dots.iter().copied().map(dot).collect(), &mut names));
+            }
+            union.settle();
+            let dots = parts.concat().into_iter().map(dot).collect();
+            prop_assert_eq!(union, Observed::of(dots, &mut names));
         }
 
         #[test]

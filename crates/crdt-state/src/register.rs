@@ -47,7 +47,17 @@ impl Register {
         }
     }
 
-    pub(crate) fn remove(&mut self, observed: &Observed, names: &Names) {
-        self.0.retain(|entry| !observed.contains(names, entry.stamp.dot));
+    /// Removes what any of `named` names. Returns how many values were looked at.
+    pub(crate) fn remove(&mut self, named: &[&Observed], names: &Names) -> usize {
+        let looked_at = self.0.len();
+        self.0.retain(|entry| !Observed::any_contains(named, names, entry.stamp.dot));
+        looked_at
+    }
+
+    /// Removes the value of one write.
+    pub(crate) fn remove_write(&mut self, stamp: Stamp) {
+        if let Ok(at) = self.0.binary_search_by_key(&stamp, |entry| entry.stamp) {
+            self.0.remove(at);
+        }
     }
 }

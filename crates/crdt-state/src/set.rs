@@ -31,29 +31,38 @@ impl Set {
         self.0.get(element)
     }
 
-    /// Adds `element`, in the place of the adds that `observed` names.
-    pub(crate) fn add(&mut self, element: Value, stamp: Stamp, observed: &Observed, names: &Names) {
-        let stamps = self.0.entry(element).or_default();
-        stamps.remove(observed, names);
-        stamps.insert(stamp);
+    pub(crate) fn add(&mut self, element: Value, stamp: Stamp) {
+        self.0.entry(element).or_default().insert(stamp);
     }
 
-    /// Removes the named adds of one element.
-    pub(crate) fn remove_element(&mut self, element: &Value, observed: &Observed, names: &Names) {
+    /// Removes one add of an element.
+    pub(crate) fn remove_add(&mut self, element: &Value, stamp: Stamp) {
         if let Some(stamps) = self.0.get_mut(element) {
-            stamps.remove(observed, names);
+            stamps.remove_one(stamp);
             if stamps.is_empty() {
                 self.0.remove(element);
             }
         }
     }
 
-    /// Removes the named adds of all elements.
-    pub(crate) fn remove(&mut self, observed: &Observed, names: &Names) {
+    /// Removes the named adds of one element. Returns how many were looked at.
+    pub(crate) fn remove_element(&mut self, element: &Value, named: &[&Observed], names: &Names) -> usize {
+        let Some(stamps) = self.0.get_mut(element) else { return 0 };
+        let looked_at = stamps.remove(named, names);
+        if stamps.is_empty() {
+            self.0.remove(element);
+        }
+        looked_at
+    }
+
+    /// Removes the named adds of all elements. Returns how many were looked at.
+    pub(crate) fn remove(&mut self, named: &[&Observed], names: &Names) -> usize {
+        let mut looked_at = 0;
         self.0.retain(|_, stamps| {
-            stamps.remove(observed, names);
+            looked_at += stamps.remove(named, names);
             !stamps.is_empty()
         });
+        looked_at
     }
 
     /// Puts the adds of one element as they were; none takes it out.

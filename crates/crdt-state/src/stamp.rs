@@ -38,7 +38,16 @@ impl Stamps {
         }
     }
 
-    pub(crate) fn remove(&mut self, observed: &Observed, names: &Names) {
-        self.0.retain(|stamp| !observed.contains(names, stamp.dot));
+    /// Removes what any of `named` names. Returns how many were looked at.
+    pub(crate) fn remove(&mut self, named: &[&Observed], names: &Names) -> usize {
+        let looked_at = self.0.len();
+        self.0.retain(|stamp| !Observed::any_contains(named, names, stamp.dot));
+        looked_at
+    }
+
+    pub(crate) fn remove_one(&mut self, stamp: Stamp) {
+        if let Ok(at) = self.0.binary_search(&stamp) {
+            self.0.remove(at);
+        }
     }
 }

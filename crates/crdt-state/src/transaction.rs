@@ -8,6 +8,7 @@ use meshwork_wire::OPERATION_BYTES_MAX;
 
 use crate::{
     Config, Edit, EditError, Path, Stamp, Value,
+    apply::Applier,
     counter::Counter,
     message::{Mutation, Writer},
     node::Node,
@@ -26,12 +27,12 @@ pub(crate) fn transact(
     edits: Vec<Edit>,
 ) -> Result<Bytes, EditError> {
     let (names, writer, last, journal) = (Names::default(), Writer::new(), Path::new(), Journal::default());
-    let mut transaction = Transaction { names, writer, last, journal };
+    let mut transaction = Transaction { names, writer, last, applier: Applier::new(stamp), journal };
     let count = edits.len();
     for (number, edit) in (1..).zip(edits) {
         // All that can fail in the last edit fails before it is applied.
         let may_be_undone = number < count;
-        if let Err(error) = transaction.edit(root, config, stamp, edit, may_be_undone) {
+        if let Err(error) = transaction.edit(root, config, edit, may_be_undone) {
             transaction.journal.roll_back(root);
             return Err(error);
         }
@@ -46,6 +47,7 @@ struct Transaction {
     writer: Writer,
     /// The path of the last mutation.
     last: Path,
+    applier: Applier,
     journal: Journal,
 }
 
@@ -54,7 +56,6 @@ impl Transaction {
         &mut self,
         root: &mut Node,
         config: &Config,
-        stamp: Stamp,
         edit: Edit,
         may_be_undone: bool,
     ) -> Result<(), EditError> {
@@ -74,7 +75,7 @@ impl Transaction {
             if may_be_undone {
                 self.journal.record(root, &path, &mutation);
             }
-            root.apply(&path, mutation, stamp, &self.names);
+            self.applier.apply_next(root, &path, mutation, &self.names);
             self.last = path;
         }
         Ok(())
