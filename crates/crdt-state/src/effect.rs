@@ -24,6 +24,8 @@ pub enum Effect {
         /// For each transaction the operation it became, or why not.
         results: Vec<Result<Dot, EditError>>,
     },
+    /// Close the log: it was handed every operation of an edit that was taken.
+    Close,
     /// Operations of others (or of an earlier run) became visible in a document.
     Changed {
         /// Which document.

@@ -8,6 +8,9 @@ pub enum EditError {
     /// The log has not said under which replica to author, or has not replayed all that this replica wrote before.
     #[error("documents are still being loaded: wait until the node is ready, then edit again")]
     NotReady,
+    /// The node is about to end; what is edited now would not be stored.
+    #[error("the node is closing: edit again once it has been started again")]
+    Closing,
     /// More edits than one transaction takes.
     #[error("{count} edits are too many for one transaction: split them into transactions of at most {max}")]
     TooManyEdits {

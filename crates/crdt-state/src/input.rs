@@ -36,4 +36,6 @@ pub enum Input {
     },
     /// Operations from the log, in causal order.
     Deliver(Vec<Operation>),
+    /// Take no more edits, then say [`Effect::Close`](crate::Effect::Close).
+    Close,
 }

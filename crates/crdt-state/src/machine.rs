@@ -25,6 +25,7 @@ pub struct Documents {
     incarnation: Option<Incarnation>,
     causality: Causality,
     documents: BTreeMap<DocumentId, Document>,
+    closing: bool,
     effects: VecDeque<Effect>,
 }
 
@@ -37,6 +38,7 @@ impl Documents {
             incarnation: None,
             causality: Causality::default(),
             documents: BTreeMap::new(),
+            closing: false,
             effects: VecDeque::new(),
         }
     }
@@ -81,6 +83,9 @@ impl Documents {
         id: DocumentId,
         edits: Vec<Edit>,
     ) -> Result<(Vec<NewOperation>, Dot), EditError> {
+        if self.closing {
+            return Err(EditError::Closing);
+        }
         let Dot { replica, sequence: first } = self.next_dot().ok_or(EditError::NotReady)?;
         if edits.len() > self.config.edits_max {
             return Err(EditError::TooManyEdits { count: edits.len(), max: self.config.edits_max });
@@ -193,6 +198,10 @@ impl Machine for Documents {
                 self.effects.push_back(Effect::EditedMany { request, results });
             }
             Input::Deliver(operations) => self.deliver(now, operations),
+            Input::Close => {
+                self.closing = true;
+                self.effects.push_back(Effect::Close);
+            }
         }
     }
 

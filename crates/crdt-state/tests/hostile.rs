@@ -52,7 +52,6 @@ fn nonsense_is_charged_to_the_author_and_applied_as_nothing() {
     let valid = set_to(&one, vec![]);
     let deep = [&[SET][..], &[7, 1].repeat(200_000), &[0, 0, 0, 0]].concat();
     let table: Vec<(&str, Vec<u8>)> = vec![
-        ("the body has no format", vec![]),
         ("the body has no format", vec![0, 0]),
         ("malformed", vec![1]),
         ("a replica is listed twice", body(&[1, 1], &[])),

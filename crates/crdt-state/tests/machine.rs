@@ -37,6 +37,48 @@ fn edits_wait_for_an_incarnation_and_for_its_replay() {
 }
 
 #[test]
+fn what_is_edited_after_the_close_is_refused() {
+    let mut documents = Documents::new(Config::default());
+    documents.handle(at(1), incarnation(replica(1), 1));
+    assert!(edited(&mut documents).is_ok());
+    documents.handle(at(1), Input::Close);
+    assert_eq!(effects(&mut documents), [Effect::Close]);
+    assert_eq!(edited(&mut documents), Err(EditError::Closing));
+    let input = Input::EditMany { request: RequestId(2), document: id(), transactions: vec![vec![]] };
+    documents.handle(at(1), input);
+    let results = vec![Err(EditError::Closing)];
+    assert_eq!(effects(&mut documents), [Effect::EditedMany { request: RequestId(2), results }]);
+}
+
+/// The log issues operations of a retired replica again; when it has more to declare than one operation can name, the
+/// rest goes before it, without a body. Without it the removal would be one of what its author never saw.
+#[test]
+fn an_empty_body_carries_dependencies() {
+    let (mut a, mut b) = (Peer::new(1), Peer::new(2));
+    a.edit([set("x", 1)]);
+    b.pull(&a);
+    let removal = b.edit([delete("x")]);
+    for carried in [false, true] {
+        let again = |sequence, dependencies, body| meshwork_op_log::Operation {
+            dot: Dot::new(replica(3), sequence),
+            dependencies,
+            body,
+            ..b.log.last().unwrap().clone()
+        };
+        let mut log = a.log.clone();
+        if carried {
+            log.push(again(1, removal.dependencies.clone(), Default::default()));
+        }
+        log.push(again(log.len() as u64, vec![], removal.body.clone()));
+        let mut documents = Documents::new(Config::default());
+        documents.handle(at(1), Input::Deliver(log));
+        assert!(!effects(&mut documents).iter().any(|effect| matches!(effect, Effect::Invalid { .. })));
+        let shown = documents.document(&id()).unwrap().to_json();
+        assert_eq!(shown, if carried { json!({}) } else { json!({"x": 1}) });
+    }
+}
+
+#[test]
 fn a_transaction_has_its_limit() {
     let mut documents = Documents::new(Config { edits_max: 2, ..Config::default() });
     documents.handle(at(1), incarnation(replica(1), 1));

@@ -79,7 +79,8 @@ pub fn from_host(input: Input, mut to: impl FnMut(Routed)) {
             to(Presence(presence::Input::SetValue { key, value, ttl_ms }));
         }
         Input::Command(Command::ClearEphemeral { key }) => to(Presence(presence::Input::ClearValue { key })),
-        Input::Command(Command::Close) => to(OpLog(op_log::Input::Close)),
+        // By way of the documents, so that the log has every edit that they answered before it closes.
+        Input::Command(Command::Close) => to(Documents(documents::Input::Close)),
         Input::Connection { link, event } => to(Transport(transport::Input::Connection { link, event })),
         Input::Hub { hub, event } => to(Discovery(match event {
             HubEvent::Opened => discovery::Input::Opened { hub },
@@ -129,6 +130,7 @@ pub fn from_op_log(effect: op_log::Effect, mut to: impl FnMut(Routed)) {
 pub fn from_documents(effect: documents::Effect, mut to: impl FnMut(Routed)) {
     let event = match effect {
         documents::Effect::Append(operations) => return to(OpLog(op_log::Input::Append(operations))),
+        documents::Effect::Close => return to(OpLog(op_log::Input::Close)),
         documents::Effect::Edited { request, result } => return to(Host(Effect::Edited { request, result })),
         documents::Effect::EditedMany { request, results } => {
             return to(Host(Effect::EditedMany { request, results }));
