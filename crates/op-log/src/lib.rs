@@ -92,6 +92,7 @@ mod retire;
 mod serve;
 mod store;
 mod sync;
+mod tell;
 
 #[cfg(feature = "actor")]
 pub use actor::OpLogActor;

@@ -7,10 +7,7 @@
 //! News of operations received from one peer reach the others as tips, too, gathered for a moment: in a full mesh they
 //! hold the blocks already, in a partial one they ask for them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Bound,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use meshwork_base::{Deadline, Hash, Monotonic, ReplicaId, SessionId, Timestamp, Tip};
 use meshwork_wire::Channel;
@@ -21,44 +18,33 @@ use crate::{
     fetch::Fetching,
     message::ENTRIES_MAX,
     pace::{DIGEST_SPAN, DIGESTS_MAX, Window},
+    tell::Telling,
 };
 
 /// After so many comparisons without agreement all tips are told, not only the changed ones.
-const MISMATCHES_MAX: u32 = 3;
-
-/// What an entry of a `Have` takes, at most, in bytes.
-const ENTRY_BYTES: u64 = 16 + 9 + 32;
-
-/// Tips that are being told, in order of replica.
-pub(crate) struct Telling {
-    /// All of them, not only those that changed.
-    all: bool,
-    /// The last that was told.
-    after: Option<ReplicaId>,
-    answer_wanted: bool,
-}
+pub(crate) const MISMATCHES_MAX: u32 = 3;
 
 /// What is known of one linked peer.
 #[derive(Default)]
 pub(crate) struct Link {
     /// Versions were equal at some time; `changed` counts from the last.
-    agreed: bool,
+    pub(crate) agreed: bool,
     /// The replicas that changed here since; empty while in agreement.
-    changed: BTreeSet<ReplicaId>,
+    pub(crate) changed: BTreeSet<ReplicaId>,
     /// Comparisons since that found a difference.
-    mismatches: u32,
+    pub(crate) mismatches: u32,
     /// The changes were told, or are being told, and nothing changed since.
-    told: bool,
+    pub(crate) told: bool,
     /// All tips may be told again.
-    tell_all_due: Option<Monotonic>,
+    pub(crate) tell_all_due: Option<Monotonic>,
     pub(crate) telling: Option<Telling>,
     pub(crate) digest_window: Window,
     /// The last digest that was not looked at yet, and whether nothing but answers were among those.
     pub(crate) late_digest: Option<(Hash, bool)>,
     sync_due: Option<Monotonic>,
     /// Received from others, to be told to this peer.
-    unannounced: BTreeSet<ReplicaId>,
-    announce_due: Option<Monotonic>,
+    pub(crate) unannounced: BTreeSet<ReplicaId>,
+    pub(crate) announce_due: Option<Monotonic>,
     pub(crate) congested: bool,
     /// The replicas whose proofs it was not told of.
     pub(crate) proofs: BTreeSet<ReplicaId>,
@@ -110,7 +96,7 @@ impl Link {
         self.allowed = allowed.min(CREDIT_BYTES_MAX as i64);
     }
 
-    fn may_tell_all(&self, now: Timestamp) -> bool {
+    pub(crate) fn may_tell_all(&self, now: Timestamp) -> bool {
         self.tell_all_due.is_none_or(|due| due <= now.monotonic)
     }
 
@@ -244,57 +230,6 @@ impl OpLog {
         link.has_of_ours = Some(sequence);
         if newly {
             self.emit(Event::Synced { peer });
-        }
-    }
-
-    /// Tells the peer the tips that it may not know of, unless it was told already. All of them only once in a while:
-    /// one who asks again and again is told what has changed.
-    fn tell(&mut self, now: Timestamp, peer: SessionId, answer_wanted: bool) {
-        let tell_all_due = now.monotonic + self.config.sync_interval() / 2;
-        let Some(link) = self.links.get_mut(&peer) else { return };
-        if link.told {
-            return;
-        }
-        link.told = true;
-        if let Some(telling) = &mut link.telling {
-            // What changed behind it is announced.
-            telling.answer_wanted |= answer_wanted;
-            return;
-        }
-        let all = (!link.agreed || link.mismatches >= MISMATCHES_MAX) && link.may_tell_all(now);
-        if all {
-            link.tell_all_due = Some(tell_all_due);
-        }
-        link.unannounced.clear();
-        link.announce_due = None;
-        link.telling = Some(Telling { all, after: None, answer_wanted });
-        self.pump(now, peer);
-    }
-
-    /// Goes on telling, as far as more may leave by now.
-    pub(crate) fn tell_more(&mut self, now: Timestamp, peer: SessionId) {
-        while self.links.get(&peer).is_some_and(|link| link.telling.is_some())
-            && self.may_serve(now, peer)
-            && let Some(link) = self.links.get_mut(&peer)
-            && let Some(Telling { all, after, answer_wanted }) = link.telling.take()
-        {
-            let rest = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
-            let entries: Vec<(ReplicaId, Tip)> = if all {
-                let rest =
-                    self.shown.iter().skip_while(|(replica, _)| after.is_some_and(|last| **replica <= last));
-                rest.map(|(replica, tip)| (*replica, *tip)).take(ENTRIES_MAX).collect()
-            } else {
-                let tips = |replica: &ReplicaId| Some((*replica, *self.shown.tip(replica)?));
-                link.changed.range(rest).filter_map(tips).take(ENTRIES_MAX).collect()
-            };
-            let last = entries.last().map(|(replica, _)| *replica);
-            let full = entries.len() >= ENTRIES_MAX;
-            if full {
-                link.telling = Some(Telling { all, after: last, answer_wanted });
-            }
-            link.serve_window.spend(entries.len() as u64 * ENTRY_BYTES);
-            let answer_wanted = answer_wanted && !full;
-            self.send(peer, Channel::Control, Message::Have { entries, answer_wanted });
         }
     }
 
