@@ -1,6 +1,8 @@
 //! Receipts from a stranger whose every signature holds: taken or refused, and the machine stays content.
 #![no_main]
 
+use std::time::Duration;
+
 use libfuzzer_sys::fuzz_target;
 use meshwork_base::{Hash, ReplicaId, Tip};
 use meshwork_consensus::{Config, Consensus, Context, Effect, Input, Message};
@@ -9,7 +11,7 @@ use meshwork_fuzz::{Driven, Gullible, SPACE, STRANGER, pieces, read};
 fuzz_target!(|data: &[u8]| {
     let context =
         Context { space: SPACE, durable: true, signer: Gullible::signer(), verifier: Gullible::verifier() };
-    let mut consensus = Driven::new(Consensus::new(Config::default(), context));
+    let mut consensus = Driven::new(|| Consensus::new(Config::default(), context.clone()));
     let (peer, node) = STRANGER;
     let replica = ReplicaId([1; 16]);
     let stored = [(replica, Tip { sequence: 5, hash: Hash::of(&5u64.to_le_bytes()) })].into_iter().collect();
@@ -22,6 +24,7 @@ fuzz_target!(|data: &[u8]| {
                 assert!(up_to.replica == replica && from <= up_to.sequence && up_to.sequence <= 5, "{up_to}");
             }
         }
+        consensus.wait(Duration::from_millis(40));
     }
     consensus.feed(Input::PeerDown { peer });
 });

@@ -1,10 +1,13 @@
-//! The frames of a channel, as a stranger sends them: messages or an error, and what is a message survives
+//! The frames of a channel and datagrams, as a stranger sends them: messages or an error, and what is a message survives
 //! framing.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use meshwork_base::Bytes;
 use meshwork_fuzz::pieces;
-use meshwork_wire::{Assembler, Envelope, FRAME_BYTES_MAX, FrameWriter, MESSAGE_BYTES_MAX};
+use meshwork_wire::{
+    Assembler, Envelope, FRAME_BYTES_MAX, FrameWriter, MESSAGE_BYTES_MAX, open_datagram, seal_datagram,
+};
 
 fuzz_target!(|data: &[u8]| {
     let mut assembler = Assembler::default();
@@ -16,6 +19,12 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     assert_eq!(again(&received), received);
+    for datagram in pieces(data) {
+        let datagram = Bytes::copy_from_slice(datagram);
+        if let Ok(Envelope { protocol, payload }) = open_datagram(&datagram) {
+            assert_eq!(seal_datagram(protocol, &payload), Ok(datagram), "a datagram is written in one way");
+        }
+    }
 });
 
 /// The same messages, framed and opened by us.

@@ -17,6 +17,7 @@ fuzz_target!(|data: &[u8]| {
     log.feed(Input::PeerUp { peer });
     for message in pieces(data).into_iter().filter_map(read::<Message>) {
         log.feed(Input::Received { from: peer, message });
+        log.pass(2);
     }
     log.write(b"two");
     if let Err(error) = Log::open(log.disk.clone()) {

@@ -9,6 +9,9 @@ use crate::{
     workspace::Workspace,
 };
 
+/// An input that takes longer is a failure. With a sanitizer on a busy machine, the slowest good one takes a second.
+const SLOWEST_S: u32 = 30;
+
 pub(crate) fn run(workspace: &Workspace, seconds: u32, only: &[String]) -> Result<()> {
     let root = &workspace.workspace_root;
     if let Some(missing) = missing_tool(root)? {
@@ -27,6 +30,10 @@ pub(crate) fn run(workspace: &Workspace, seconds: u32, only: &[String]) -> Resul
         Some(_) => workspace.target_directory.join("fuzz"),
         None => root.join("fuzz/target"),
     };
+    if only.is_empty() {
+        // All at once, which keeps every core busy.
+        run_command(cargo("cargo", root).args(["+nightly", "fuzz", "build", "--target-dir"]).arg(&built))?;
+    }
     for target in targets.iter().filter(|target| only.is_empty() || only.contains(target)) {
         // What the fuzzer finds interesting goes to the first directory; the committed corpus is only read.
         let found = built.join("corpus").join(target);
@@ -34,7 +41,8 @@ pub(crate) fn run(workspace: &Workspace, seconds: u32, only: &[String]) -> Resul
         let mut command = cargo("cargo", root);
         command.args(["+nightly", "fuzz", "run", "--target-dir"]).arg(&built).arg(target).arg(&found);
         command.arg(root.join("fuzz/corpus").join(target));
-        command.args(["--", &format!("-max_total_time={seconds}"), "-verbosity=0"]);
+        let slow = format!("-timeout={SLOWEST_S}");
+        command.args(["--", &format!("-max_total_time={seconds}"), &slow, "-verbosity=0"]);
         run_command(&mut command)?;
     }
     Ok(())

@@ -2,6 +2,8 @@
 //!
 //! Run it when a format has changed: `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
 
+mod scripts;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -30,6 +32,8 @@ fn main() -> io::Result<()> {
     receipts()?;
     logs()?;
     bodies()?;
+    settings()?;
+    scripts::scripts(write)?;
     // Begins when the link is up, and sends the bytes as a message about the link.
     golden_bytes("transport_message", "transport", |bytes| {
         [&[200][..], &join(&[[&[0x40], bytes].concat()])].concat()
@@ -98,7 +102,7 @@ fn receipts() -> io::Result<()> {
         counter: 1,
         holds: [(ReplicaId([1; 16]), tip)].into_iter().collect(),
     };
-    let signed = SignedReceipt::sign(&receipt, &Gullible).map_err(io::Error::other)?;
+    let signed = SignedReceipt::sign(&receipt, &*Gullible::signer()).map_err(io::Error::other)?;
     let message = encode(&meshwork_consensus::Message::Receipt(signed)).map_err(io::Error::other)?;
     write("consensus_message", "confirms", join(&[message]))
 }
@@ -119,6 +123,21 @@ fn bodies() -> io::Result<()> {
     write("crdt_body", "one-author", join(&by(|_| 0)))?;
     write("crdt_body", "concurrent", join(&[by(|_| 0), by(|_| 1)].concat()))?;
     write("crdt_body", "in-turn", join(&by(|number| 2 | (number % 2) as u8)))
+}
+
+/// All settings as they are, and mistakes.
+fn settings() -> io::Result<()> {
+    let table = [
+        (
+            "values",
+            "[transport]\nlinks_max = 3\n[consensus]\npolicy = { count = 3 }\n[hub]\nhosts = [\"h:1\"]\n",
+        ),
+        ("hubs", "[discovery]\nhubs = [\"http://h\"]\nroom = \"A3B7K9\"\nbackoff_min_ms = 20\n"),
+        ("unknown", "[op_log]\nflush = 3\n"),
+        ("kind", "[presence]\nheartbeat_ms = \"often\"\n"),
+        ("range", "[documents]\ndepth_max = 0\n[storage]\nx = 1\n"),
+    ];
+    table.into_iter().try_for_each(|(name, text)| write("settings", name, text))
 }
 
 fn write(target: &str, name: &str, bytes: impl AsRef<[u8]>) -> io::Result<()> {
