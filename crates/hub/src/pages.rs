@@ -12,7 +12,8 @@ directly from peer to peer and never through here.</p>\
 pub(crate) const NO_ROOM: &str =
     "A room code takes 6 characters of A-Z and 0-9, such as A3B7K9. Check the link.";
 
-/// How to use an invitation. The part of the link behind `#` stays in the browser.
+/// How to use an invitation. The part of the link behind `#` stays in the browser. Whoever gave the link may have put
+/// anything there, and the command is pasted into shells: a link that could end the quotation is not shown.
 pub(crate) fn join(room: RoomCode) -> String {
     format!(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\
@@ -21,7 +22,8 @@ pub(crate) fn join(room: RoomCode) -> String {
          <p>This link invites you into a mesh. Give the whole link, with the part behind <code>#</code>, to a node:</p>\
          <pre id=command>meshwork node --join '&lt;this link&gt;'</pre>\
          <p>The part behind <code>#</code> holds the secret. Your browser does not send it to this server.</p>\
-         <script>document.getElementById('command').textContent = \"meshwork node --join '\" + location.href + \"'\"</script>\
+         <script>if (/^[0-9A-Za-z:\\/.#_\\[\\]-]+$/.test(location.href)) document.getElementById('command').textContent = \
+         \"meshwork node --join '\" + location.href + \"'\"</script>\
          </html>"
     )
 }

@@ -291,6 +291,8 @@ async fn pages_say_what_this_is_and_how_to_join() {
     assert!(home.starts_with("HTTP/1.1 200") && home.contains("meshwork hub"), "{home}");
     let join = get(&hub, "/join/a3b7k9").await;
     assert!(join.starts_with("HTTP/1.1 200") && join.contains("Room A3B7K9"), "{join}");
+    // The command that it shows is pasted into shells.
+    assert!(join.contains(r"if (/^[0-9A-Za-z:\/.#_\[\]-]+$/.test(location.href)) "), "{join}");
     let bad = get(&hub, "/join/%3Cscript%3E").await;
     assert!(bad.starts_with("HTTP/1.1 404") && !bad.contains("<script>"), "{bad}");
     assert!(get(&hub, "/ws").await.starts_with("HTTP/1.1 400"));
