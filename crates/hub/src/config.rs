@@ -50,12 +50,16 @@ pub struct HubConfig {
     pub reconnect_ms: u64,
     /// How many signals may wait for such a session.
     pub waiting_signals_max: usize,
+    /// How many bytes they may have.
+    pub waiting_bytes_max: usize,
     /// How long a connection may be silent, in milliseconds.
     pub heartbeat_timeout_ms: u64,
     /// How often to look for what has expired, in milliseconds. Everything that expires may do so that much later.
     pub sweep_ms: u64,
     /// How many messages may wait in the server for a client that is slow to read. One more closes the connection.
     pub outgoing_messages_max: usize,
+    /// How many bytes they may have.
+    pub outgoing_bytes_max: usize,
     /// How long one message may take to be written, in milliseconds. Longer closes the connection.
     pub write_timeout_ms: u64,
 }
@@ -73,7 +77,7 @@ impl Default for HubConfig {
             connections_per_address_max: 256,
             messages_per_second: 100,
             messages_burst_max: 1_000,
-            message_bytes_max: 64 * 1024,
+            message_bytes_max: 20 * 1024,
             password_failures_max: 10,
             password_forgiven_ms: 60_000,
             found_after_ms: 2_000,
@@ -81,9 +85,11 @@ impl Default for HubConfig {
             signal_ttl_ms: 30_000,
             reconnect_ms: 5_000,
             waiting_signals_max: 64,
+            waiting_bytes_max: 256 * 1024,
             heartbeat_timeout_ms: 30_000,
             sweep_ms: 1_000,
             outgoing_messages_max: 256,
+            outgoing_bytes_max: 1024 * 1024,
             write_timeout_ms: 10_000,
         }
     }
@@ -114,9 +120,12 @@ impl HubConfig {
         ConfigError::check("signal_ttl_ms", self.signal_ttl_ms, 100..=600_000)?;
         ConfigError::check("reconnect_ms", self.reconnect_ms, 0..=600_000)?;
         ConfigError::check("waiting_signals_max", self.waiting_signals_max, 0..=4_096)?;
+        ConfigError::check("waiting_bytes_max", self.waiting_bytes_max, 0..=16 * 1024 * 1024)?;
         ConfigError::check("heartbeat_timeout_ms", self.heartbeat_timeout_ms, 1_000..=600_000)?;
         ConfigError::check("sweep_ms", self.sweep_ms, 10..=60_000)?;
         ConfigError::check("outgoing_messages_max", self.outgoing_messages_max, 16..=65_536)?;
+        let largest = meshwork_discovery::SERVER_MESSAGE_BYTES_MAX;
+        ConfigError::check("outgoing_bytes_max", self.outgoing_bytes_max, largest..=64 * 1024 * 1024)?;
         ConfigError::check("write_timeout_ms", self.write_timeout_ms, 100..=600_000)
     }
 
@@ -163,9 +172,11 @@ mod tests {
             ("signal_ttl_ms", HubConfig { signal_ttl_ms: 0, ..good.clone() }),
             ("reconnect_ms", HubConfig { reconnect_ms: 1_000_000, ..good.clone() }),
             ("waiting_signals_max", HubConfig { waiting_signals_max: 5_000, ..good.clone() }),
+            ("waiting_bytes_max", HubConfig { waiting_bytes_max: 1 << 30, ..good.clone() }),
             ("heartbeat_timeout_ms", HubConfig { heartbeat_timeout_ms: 0, ..good.clone() }),
             ("sweep_ms", HubConfig { sweep_ms: 0, ..good.clone() }),
             ("outgoing_messages_max", HubConfig { outgoing_messages_max: 0, ..good.clone() }),
+            ("outgoing_bytes_max", HubConfig { outgoing_bytes_max: 0, ..good.clone() }),
             ("write_timeout_ms", HubConfig { write_timeout_ms: 0, ..good.clone() }),
         ];
         for (name, config) in table {

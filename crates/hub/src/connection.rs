@@ -1,11 +1,18 @@
 //! One WebSocket of the server.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{CloseCode, CloseReason, Item, Message, MessageStream, ProtocolError, Session};
 use meshwork_discovery::ErrorCode;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::{ConnectionId, HubConfig, Input, server::Shared};
 
@@ -16,6 +23,36 @@ const TEXT_PARTS_MAX: usize = 16;
 pub(crate) enum Outgoing {
     Text(String),
     Close(String),
+}
+
+/// Where the machine puts what is to be written to a client.
+pub(crate) struct Outlet {
+    sender: mpsc::Sender<Outgoing>,
+    bytes_max: usize,
+    bytes: Arc<AtomicUsize>,
+}
+
+/// Where the writer finds it.
+struct Queue {
+    receiver: mpsc::Receiver<Outgoing>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Outlet {
+    fn new(config: &HubConfig) -> (Self, Queue) {
+        let (sender, receiver) = mpsc::channel(config.outgoing_messages_max);
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let outlet = Self { sender, bytes_max: config.outgoing_bytes_max, bytes: bytes.clone() };
+        (outlet, Queue { receiver, bytes })
+    }
+
+    /// Whether there was room for it.
+    pub(crate) fn put(&self, outgoing: Outgoing) -> bool {
+        let Outgoing::Text(text) = &outgoing else { return self.sender.try_send(outgoing).is_ok() };
+        let size = text.len();
+        let waiting = self.bytes.fetch_add(size, Ordering::Relaxed);
+        waiting + size <= self.bytes_max && self.sender.try_send(outgoing).is_ok()
+    }
 }
 
 /// `GET /ws`.
@@ -43,9 +80,9 @@ fn client_address(request: &HttpRequest, config: &HubConfig) -> Option<IpAddr> {
 
 /// Serves a connection until either side ends it. Reading stops while the machine works, and a writer that the client
 /// does not drain ends by its timeout, so a connection never holds more than its bounds.
-async fn serve(shared: std::sync::Arc<Shared>, address: IpAddr, session: Session, stream: MessageStream) {
-    let (sender, queue) = mpsc::channel(shared.config().outgoing_messages_max);
-    let id = shared.connect(address, sender);
+async fn serve(shared: Arc<Shared>, address: IpAddr, session: Session, stream: MessageStream) {
+    let (outlet, queue) = Outlet::new(shared.config());
+    let id = shared.connect(address, outlet);
     let timeout = Duration::from_millis(shared.config().write_timeout_ms);
     let mut writer = std::pin::pin!(write(session.clone(), queue, timeout));
     tokio::select! {
@@ -59,17 +96,24 @@ async fn serve(shared: std::sync::Arc<Shared>, address: IpAddr, session: Session
     shared.disconnect(id, None);
 }
 
-/// Writes until told to close, until the machine lets go of the connection, or until the client stops reading.
-async fn write(mut session: Session, mut queue: mpsc::Receiver<Outgoing>, timeout: Duration) {
-    while let Some(outgoing) = queue.recv().await {
+/// Writes until told to close, until the machine lets go of the connection, or until the client stops reading. Once the
+/// machine has let go, all that is left has to be written in the time of one message.
+async fn write(mut session: Session, mut queue: Queue, timeout: Duration) {
+    let mut last = None;
+    while let Some(outgoing) = queue.receiver.recv().await {
+        let end = Instant::now() + timeout;
+        let end = if queue.receiver.is_closed() { *last.get_or_insert(end) } else { end };
         match outgoing {
-            Outgoing::Text(text) => match tokio::time::timeout(timeout, session.text(text)).await {
-                Ok(Ok(())) => {}
-                _ => return,
-            },
+            Outgoing::Text(text) => {
+                let size = text.len();
+                match tokio::time::timeout_at(end, session.text(text)).await {
+                    Ok(Ok(())) => queue.bytes.fetch_sub(size, Ordering::Relaxed),
+                    _ => return,
+                };
+            }
             Outgoing::Close(reason) => {
                 let reason = CloseReason { code: CloseCode::Policy, description: Some(reason) };
-                let _ = tokio::time::timeout(timeout, session.close(Some(reason))).await;
+                let _ = tokio::time::timeout_at(end, session.close(Some(reason))).await;
                 return;
             }
         }

@@ -299,7 +299,7 @@ impl Hub {
         let kind = signal.kind;
         match connection.filter(|_| seat.kept_until.is_none()) {
             Some(connection) => self.send(connection, ServerMessage::signal(from, signal)),
-            None if seat.waiting.len() < self.config.waiting_signals_max => {
+            None if seat.takes(&signal, &self.config) => {
                 let until = now.monotonic + Duration::from_millis(self.config.signal_ttl_ms);
                 seat.waiting.push_back((until, from, signal));
             }

@@ -26,6 +26,15 @@ pub(crate) struct Seat {
     pub(crate) waiting: VecDeque<(Monotonic, SessionId, Signal)>,
 }
 
+impl Seat {
+    /// Whether one more signal may wait.
+    pub(crate) fn takes(&self, signal: &Signal, config: &HubConfig) -> bool {
+        let bytes: usize = self.waiting.iter().map(|(_, _, signal)| signal.body.len()).sum();
+        self.waiting.len() < config.waiting_signals_max
+            && bytes + signal.body.len() <= config.waiting_bytes_max
+    }
+}
+
 /// A room.
 pub(crate) struct Room {
     pub(crate) space: SpaceId,

@@ -17,11 +17,11 @@ use actix_web::{
 use meshwork_base::{Monotonic, Seed, Timestamp, step};
 use meshwork_discovery::ErrorCode;
 use meshwork_identity::{Ed25519, RoomCode};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::task::JoinHandle;
 
 use crate::{
     ConnectionId, Effect, Hub, HubConfig, HubError, Input, Stats,
-    connection::{Outgoing, web_socket},
+    connection::{Outgoing, Outlet, web_socket},
     pages,
 };
 
@@ -41,7 +41,7 @@ pub(crate) struct Shared {
 struct State {
     hub: Hub,
     next: u64,
-    outlets: BTreeMap<ConnectionId, mpsc::Sender<Outgoing>>,
+    outlets: BTreeMap<ConnectionId, Outlet>,
 }
 
 impl Shared {
@@ -61,7 +61,7 @@ impl Shared {
     }
 
     /// Takes a connection in; what the machine says to it goes to `outlet`.
-    pub(crate) fn connect(&self, address: IpAddr, outlet: mpsc::Sender<Outgoing>) -> ConnectionId {
+    pub(crate) fn connect(&self, address: IpAddr, outlet: Outlet) -> ConnectionId {
         let mut state = self.lock();
         let connection = ConnectionId(state.next);
         state.next += 1;
@@ -109,11 +109,7 @@ impl State {
     }
 }
 
-fn perform(
-    outlets: &mut BTreeMap<ConnectionId, mpsc::Sender<Outgoing>>,
-    effect: Effect,
-    slow: &mut Vec<ConnectionId>,
-) {
+fn perform(outlets: &mut BTreeMap<ConnectionId, Outlet>, effect: Effect, slow: &mut Vec<ConnectionId>) {
     let (connection, outgoing) = match effect {
         Effect::Send { connection, message } => match message.to_json() {
             Ok(text) => (connection, Outgoing::Text(text)),
@@ -125,7 +121,7 @@ fn perform(
         Effect::Close { connection, reason } => (connection, Outgoing::Close(reason)),
     };
     let closes = matches!(outgoing, Outgoing::Close(_));
-    let full = outlets.get(&connection).is_some_and(|outlet| outlet.try_send(outgoing).is_err());
+    let full = outlets.get(&connection).is_some_and(|outlet| !outlet.put(outgoing));
     if full && !closes {
         tracing::debug!(?connection, "a client does not read; closing");
         slow.push(connection);

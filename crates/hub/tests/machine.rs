@@ -438,6 +438,20 @@ fn an_address_makes_so_many_rooms() {
 }
 
 #[test]
+fn what_waits_in_a_seat_is_bounded_in_bytes() {
+    let mut rig = Rig::new(HubConfig::default());
+    rig.join(1);
+    rig.join(2);
+    rig.disconnect(2);
+    let body = signal(&"x".repeat(10_000));
+    for _ in 0..64 {
+        rig.say(1, &ClientMessage::signal(session(2), body.clone()));
+    }
+    let counts = rig.hub.stats().signalling;
+    assert_eq!((counts.offers, counts.refused), (26, 38), "256 KiB");
+}
+
+#[test]
 fn a_silent_connection_ends() {
     let mut rig = Rig::new(HubConfig::default());
     rig.join(1);
