@@ -280,7 +280,7 @@ fn what_is_left_of_a_pending_write_counts_as_stored_with_it() {
     let unsent = world.hosts[0].write(vec![b'b'; 40_000]);
     assert_eq!(unsent.dependencies.len(), 1);
     // The third one closes the second one's block.
-    let open = world.hosts[0].write("open");
+    let open = world.hosts[0].write(vec![b'c'; 40_000]);
     world.feed(0, Some(Input::Append(vec![sent, unsent, open])));
     assert_eq!(world.hosts[0].writes.len(), 2);
     hand(&mut world, 2, 0, vec![lost]);
