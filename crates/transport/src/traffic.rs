@@ -167,13 +167,15 @@ impl Transport {
 
     /// Counts misbehaviour against the node behind `session`, and cuts all its links when that is enough.
     pub(crate) fn misbehaved(&mut self, now: Timestamp, session: SessionId, weight: u32, reason: &str) {
-        let node = self.peers.get(&session).and_then(|entry| entry.up.as_ref()).and_then(Link::node);
-        let cut = node.is_some_and(|node| self.conduct.count(now, node, weight, &self.config));
+        // Without a link, this is about what was under way when it was cut.
+        let up = self.peers.get(&session).and_then(|entry| entry.up.as_ref());
+        let Some(node) = up.and_then(Link::node) else { return };
+        let cut = self.conduct.count(now, node, weight, &self.config);
         self.out.event(Event::Misbehaved { peer: session, reason: reason.to_string(), cut });
         if !cut {
             return;
         }
-        let same_node = |entry: &PeerEntry| entry.up.as_ref().and_then(Link::node) == node;
+        let same_node = |entry: &PeerEntry| entry.up.as_ref().and_then(Link::node) == Some(node);
         let sessions: Vec<SessionId> =
             self.peers.iter().filter(|(_, entry)| same_node(entry)).map(|(session, _)| *session).collect();
         for session in sessions {

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use crate::{
-    DATAGRAM_BYTES_MAX, DATAGRAM_MESSAGE_BYTES_MAX, Envelope, FRAME_VERSION, Protocol, WireError,
-    frame::{ENVELOPE_HEADER_BYTES, FRAME_HEADER_BYTES},
+    DATAGRAM_BYTES_MAX, DATAGRAM_MESSAGE_BYTES_MAX, Envelope, FRAME_HEADER_BYTES, FRAME_VERSION, Protocol,
+    WireError, frame::ENVELOPE_HEADER_BYTES,
 };
 
 /// A frame with this message and nothing else; refuses one over [`DATAGRAM_MESSAGE_BYTES_MAX`].

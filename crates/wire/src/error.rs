@@ -38,6 +38,12 @@ pub enum WireError {
         /// The limit.
         limit: usize,
     },
+    /// An envelope of nothing.
+    #[error("an envelope without payload")]
+    Empty,
+    /// More messages than a frame may hold.
+    #[error("a frame of more than {} messages", crate::FRAME_ENVELOPES_MAX)]
+    Crowded,
     /// Compressed bytes that do not decompress to what they claim.
     #[error("compressed frame does not decompress: {0}")]
     Compression(String),

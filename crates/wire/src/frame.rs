@@ -5,17 +5,14 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 
 use crate::{
-    BODY_BYTES_MAX, COMPRESS_BYTES_MIN, FRAME_BYTES_MAX, FRAME_VERSION, MESSAGE_BYTES_MAX, Protocol,
-    WireError,
+    BODY_BYTES_MAX, COMPRESS_BYTES_MIN, FRAME_BYTES_MAX, FRAME_ENVELOPES_MAX, FRAME_HEADER_BYTES,
+    FRAME_VERSION, MESSAGE_BYTES_MAX, Protocol, WireError,
 };
 
 const COMPRESSED: u8 = 0b1;
 const MORE_FOLLOWS: u8 = 0x80;
-pub(crate) const FRAME_HEADER_BYTES: usize = 2;
 const LENGTH_BYTES: usize = 4;
 pub(crate) const ENVELOPE_HEADER_BYTES: usize = 1 + LENGTH_BYTES;
-/// What fits in a frame that does not compress.
-const PLAIN_BODY_BYTES_MAX: usize = FRAME_BYTES_MAX - FRAME_HEADER_BYTES;
 
 /// One whole message of one protocol.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,7 +23,7 @@ pub struct Envelope {
     pub payload: Bytes,
 }
 
-/// Packs messages of one channel into frames: as many small ones as fit, and long ones in pieces.
+/// Packs messages of one channel into frames: as many small ones as fit and are allowed, and long ones in pieces.
 ///
 /// It never holds more than its caller pushed; the caller bounds that.
 #[derive(Default, Debug)]
@@ -38,8 +35,11 @@ pub struct FrameWriter {
 }
 
 impl FrameWriter {
-    /// Adds a message behind the others; refuses one over [`MESSAGE_BYTES_MAX`].
+    /// Adds a message behind the others; refuses one over [`MESSAGE_BYTES_MAX`], and one of nothing.
     pub fn push(&mut self, protocol: Protocol, payload: Bytes) -> Result<(), WireError> {
+        if payload.is_empty() {
+            return Err(WireError::Empty);
+        }
         if payload.len() > MESSAGE_BYTES_MAX {
             return Err(WireError::TooLarge {
                 what: "message",
@@ -65,19 +65,16 @@ impl FrameWriter {
     /// The next frame, as full as what waits allows; `None` when nothing waits.
     pub fn finish(&mut self) -> Option<Bytes> {
         let mut body = Vec::new();
-        while let Some(first) = self.waiting.front() {
-            let room = PLAIN_BODY_BYTES_MAX - body.len();
+        for _ in 0..FRAME_ENVELOPES_MAX {
+            let Some(first) = self.waiting.front() else { break };
+            let room = BODY_BYTES_MAX - body.len();
             let left = first.payload.len() - self.sent;
-            if room < ENVELOPE_HEADER_BYTES + left.min(1) {
+            if room <= ENVELOPE_HEADER_BYTES {
                 break;
             }
             let fits = left + ENVELOPE_HEADER_BYTES <= room;
             // A message that fits in a frame of its own is not torn for the sake of this one.
-            if !fits
-                && self.sent == 0
-                && !body.is_empty()
-                && left + ENVELOPE_HEADER_BYTES <= PLAIN_BODY_BYTES_MAX
-            {
+            if !fits && self.sent == 0 && !body.is_empty() && left + ENVELOPE_HEADER_BYTES <= BODY_BYTES_MAX {
                 break;
             }
             let take = left.min(room - ENVELOPE_HEADER_BYTES);
@@ -132,7 +129,12 @@ impl Assembler {
         let body = unseal(frame)?;
         let mut rest = &body[..];
         let mut envelopes = Vec::new();
+        let mut pieces = 0;
         while !rest.is_empty() {
+            if pieces == FRAME_ENVELOPES_MAX {
+                return Err(WireError::Crowded);
+            }
+            pieces += 1;
             let header = rest.first_chunk::<ENVELOPE_HEADER_BYTES>().ok_or(WireError::Truncated {
                 what: "envelope header",
                 needed: ENVELOPE_HEADER_BYTES,
@@ -145,6 +147,9 @@ impl Assembler {
                 return Err(WireError::Truncated { what: "envelope", needed: length, found: rest.len() });
             }
             let protocol = Protocol::try_from(tag & !MORE_FOLLOWS)?;
+            if length == 0 {
+                return Err(WireError::Empty);
+            }
             let piece = body.slice(body.len() - rest.len()..body.len() - rest.len() + length);
             rest = &rest[length..];
             envelopes.extend(self.assemble(protocol, piece, tag & MORE_FOLLOWS != 0)?);

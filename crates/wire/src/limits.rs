@@ -6,8 +6,15 @@ pub const FRAME_VERSION: u8 = 1;
 /// The longest frame: one message of a data channel. (Common implementations refuse more than 64 KiB.)
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 
-/// What a frame may hold once decompressed.
-pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// What comes before a frame's body.
+pub(crate) const FRAME_HEADER_BYTES: usize = 2;
+
+/// What a frame may hold once decompressed: no more than without compression, so that a frame costs its receiver about
+/// what it costs its sender.
+pub const BODY_BYTES_MAX: usize = FRAME_BYTES_MAX - FRAME_HEADER_BYTES;
+
+/// How many messages, or pieces of long ones, a frame may hold. Each costs its receiver more than its bytes.
+pub const FRAME_ENVELOPES_MAX: usize = 1024;
 
 /// Frames shorter than this are not worth compressing.
 pub const COMPRESS_BYTES_MIN: usize = 512;

@@ -28,8 +28,8 @@ fn open_all(frames: &[Bytes]) -> Vec<(Protocol, Vec<u8>)> {
 fn message() -> impl Strategy<Value = (Protocol, Vec<u8>)> {
     let protocol = prop::sample::select(vec![Protocol::Link, Protocol::OpLog, Protocol::Consensus]);
     let payload = prop_oneof![
-        4 => prop::collection::vec(any::<u8>(), 0..200),
-        1 => (any::<u8>(), 0usize..200_000).prop_map(|(byte, size)| vec![byte; size]),
+        4 => prop::collection::vec(any::<u8>(), 1..200),
+        1 => (any::<u8>(), 1usize..200_000).prop_map(|(byte, size)| vec![byte; size]),
         1 => (any::<u64>(), 60_000usize..140_000).prop_map(|(seed, size)| noise(seed, size)),
     ];
     (protocol, payload)
@@ -72,6 +72,18 @@ fn small_messages_share_a_frame() {
 }
 
 #[test]
+fn a_frame_holds_so_many_messages() {
+    let messages: Vec<_> = (0..5_000u32).map(|n| (Protocol::OpLog, vec![n as u8])).collect();
+    let honest = frames(&messages);
+    assert_eq!(honest.len(), 5);
+    assert_eq!(open_all(&honest), messages);
+    // What costs its sender a kilobyte, compressed, must not cost its receiver thousands of messages.
+    let crowd = [&[FRAME_VERSION, 0][..], &[2, 1, 0, 0, 0, 7].repeat(1_025)].concat();
+    let error = Assembler::default().open(&crowd).unwrap_err();
+    assert_eq!(error.to_string(), "a frame of more than 1024 messages");
+}
+
+#[test]
 fn the_largest_message_passes_and_a_larger_one_is_refused() {
     let largest = (Protocol::OpLog, noise(3, MESSAGE_BYTES_MAX));
     assert_eq!(open_all(&frames(std::slice::from_ref(&largest))), [largest]);
@@ -89,15 +101,16 @@ fn bad_frames_are_refused_by_name() {
         |claim: u32| [&[FRAME_VERSION, 1][..], &claim.to_le_bytes(), &[0x1f, 0, 1, 0, 255, 255]].concat();
     let envelope =
         |tag: u8, claim: u32| [&[FRAME_VERSION, 0, tag][..], &claim.to_le_bytes(), b"abc"].concat();
-    let table: [(Vec<u8>, &str); 9] = [
+    let table: [(Vec<u8>, &str); 10] = [
         (vec![], "frame header is cut short: 2 bytes needed, 0 there"),
         (vec![9, 0], "frame version 9 is unknown here: this build speaks version 1; upgrade the older side"),
         (vec![1, 6], "frame flags 0x06 are unknown in version 1"),
         (vec![0; FRAME_BYTES_MAX + 1], "frame of 65537 bytes is over the limit of 65536"),
-        (bomb(u32::MAX), "decompressed frame of 4294967295 bytes is over the limit of 262144"),
+        (bomb(u32::MAX), "decompressed frame of 4294967295 bytes is over the limit of 65534"),
         (bomb(BODY_BYTES_MAX as u32), "compressed frame does not decompress: "),
         (envelope(2, 4), "envelope is cut short: 4 bytes needed, 3 there"),
         (envelope(0x7f, 3), "protocol 127 is unknown in version 1"),
+        (vec![1, 0, 2, 0, 0, 0, 0], "an envelope without payload"),
         (vec![1, 0, 2, 0], "envelope header is cut short: 5 bytes needed, 2 there"),
     ];
     for (bytes, expected) in table {
@@ -124,8 +137,8 @@ fn a_message_of_another_protocol_may_not_interrupt() {
 /// The bytes of a frame are pinned: whoever changes them raises `FRAME_VERSION`.
 #[test]
 fn golden_frame() {
-    let plain = frames(&[(Protocol::Presence, b"here".to_vec()), (Protocol::OpLog, vec![])]);
-    assert_eq!(data_encoding::HEXLOWER.encode(&plain[0]), "010003040000006865726502000000".to_owned() + "00");
+    let plain = frames(&[(Protocol::Presence, b"here".to_vec()), (Protocol::OpLog, vec![9])]);
+    assert_eq!(data_encoding::HEXLOWER.encode(&plain[0]), "0100030400000068657265020100000009");
     let packed = frames(&[(Protocol::OpLog, vec![b'x'; 600])]);
     assert_eq!(
         data_encoding::HEXLOWER.encode(&packed[0]),
