@@ -159,6 +159,11 @@ impl Transport {
             if banned.is_some() || entry.offer_seen.is_some_and(|seen| attempt <= seen) {
                 return;
             }
+            // Each has a connection made. An honest peer waits for longer before the next one.
+            let pause = Duration::from_millis(self.config.retry_min_ms / 2);
+            if entry.answered_at.is_some_and(|at| now.monotonic.since(at) < pause) {
+                return;
+            }
             entry.offer_seen = Some(attempt);
             // Offers crossed: the smaller session's stands. Once ours was answered, theirs says that they gave it up.
             let ours = entry.attempt.as_ref().filter(|link| link.role == Role::Offerer);
@@ -176,9 +181,12 @@ impl Transport {
             }
             self.peers.entry(from).or_default().offer_seen = Some(attempt);
         }
-        if let Some(link) = self.begin(now, from, attempt, Role::Answerer, ConnectionAction::Answer { offer })
-        {
+        let action = ConnectionAction::Answer { offer };
+        if let Some(link) = self.begin(now, from, attempt, Role::Answerer, action) {
             self.add_early_candidates(from, link);
+        }
+        if let Some(entry) = self.peers.get_mut(&from) {
+            entry.answered_at = Some(now.monotonic);
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct PeerEntry {
     pub(crate) crowded_out: bool,
     /// The number of its last offer.
     pub(crate) offer_seen: Option<u64>,
+    /// When we last began to answer one.
+    pub(crate) answered_at: Option<Monotonic>,
     /// Candidates that came before their description, with their attempt.
     early: VecDeque<(u64, String)>,
 }

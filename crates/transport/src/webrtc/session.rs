@@ -26,7 +26,7 @@ const DESCRIPTION_BYTES_MAX: usize = 16 * 1024;
 
 /// The most candidates that we take, and again as many in the description: each costs checks against every
 /// address of ours, sent to wherever the other side says.
-const CANDIDATES_MAX: usize = 64;
+const CANDIDATES_MAX: usize = 16;
 
 /// The longest candidate that we take. Real ones have a hundred bytes or two.
 const CANDIDATE_BYTES_MAX: usize = 1024;

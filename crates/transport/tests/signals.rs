@@ -1,0 +1,87 @@
+//! Signals that are lost, come again, or come too often; and when another attempt is worth making.
+
+mod support;
+
+use meshwork_base::SpaceId;
+use meshwork_identity::SpaceSecret;
+use meshwork_transport::{
+    Config, ConnectionEvent, Context, Effect, Input, LinkId, LinkState, MemoryNetwork, Signal, SignalKind,
+    Stage, Transport,
+};
+use support::*;
+
+fn lose_first(network: &mut MemoryNetwork, from: u8, to: u8, is: fn(&SignalKind) -> bool) {
+    let mut lost = false;
+    network.tamper_signals(session(from), session(to), move |signal| {
+        let loses = !lost && is(&signal.kind);
+        lost |= loses;
+        if loses { vec![] } else { vec![signal] }
+    });
+}
+
+fn is_offer(kind: &SignalKind) -> bool {
+    matches!(kind, SignalKind::Offer(_))
+}
+
+fn is_answer(kind: &SignalKind) -> bool {
+    matches!(kind, SignalKind::Answer(_))
+}
+
+fn describe(transport: &mut Transport, now: u64, link: u64, description: &str) -> Vec<Effect> {
+    run(transport, at(now), event(LinkId(link), ConnectionEvent::Described(description.into())))
+}
+
+fn signals(effects: &[Effect]) -> Vec<Signal> {
+    let signal = |effect: &Effect| match effect {
+        Effect::Signal { signal, .. } => Some(signal.clone()),
+        _ => None,
+    };
+    effects.iter().filter_map(signal).collect()
+}
+
+#[test]
+fn a_peer_cannot_have_connections_made_in_a_row() {
+    let mut two = transport(2);
+    run(&mut two, at(0), found(1));
+    let mut answers = 0;
+    for number in 0..1_000 {
+        answers += actions(&run(&mut two, at(number), offer(1, 2 * number + 2)))
+            .iter()
+            .filter(|(_, action)| action == "answer")
+            .count();
+    }
+    assert_eq!(answers, 8, "one in 125 ms");
+    // Also where each comes to nothing at once.
+    let mut two = transport(2);
+    run(&mut two, at(0), found(1));
+    let mut link = 0;
+    for number in 0..1_000 {
+        if !run(&mut two, at(number), offer(1, 2 * number + 2)).is_empty() {
+            link += 1;
+            run(
+                &mut two,
+                at(number),
+                event(LinkId(link), ConnectionEvent::Closed { reason: "not usable".into() }),
+            );
+        }
+    }
+    assert_eq!(link, 8);
+}
+
+#[test]
+fn a_refusal_is_not_forgotten_when_the_peer_is_announced_again() {
+    let mut network = MemoryNetwork::new(ms(5));
+    network.add(transport(1));
+    network.add(transport_of(
+        Config::default(),
+        Context { secret: SpaceSecret::open(&SpaceId([9; 16])), ..context(2) },
+    ));
+    network.introduce(session(1), session(2));
+    network.advance(ms(500));
+    assert_eq!(failures(&network.take(session(1))).len(), 1);
+    network.input(session(1), found(2));
+    network.input(session(2), found(1));
+    network.advance(ms(5_000));
+    assert_eq!((failures(&network.take(session(1))), ups(&network.take(session(1)))), (vec![], vec![]));
+}
+
