@@ -123,7 +123,7 @@ impl Transport {
         };
         if proved && channel != Channel::Control {
             // It sends here only after our `Ready`, hence after its own, which is still on its way.
-            self.go_up(now, session);
+            self.go_up(now, session)?;
             self.received(now, session, id, channel, frame);
             return Ok(());
         }
@@ -169,8 +169,7 @@ impl Transport {
                 link.say(&Message::Ready);
             }
             Message::Ready if handshake.proved().is_some() => {
-                self.go_up(now, session);
-                return Ok(());
+                return self.go_up(now, session);
             }
             Message::Bye(Farewell::Refused(reason)) => return Err(Refusal::ByPeer(words(&reason))),
             Message::Bye(Farewell::Leaving) => return Err(Refusal::ByPeer("it is leaving".into())),
@@ -184,18 +183,25 @@ impl Transport {
     }
 
     /// Both proofs hold: the attempt becomes the link, in place of an older one.
-    fn go_up(&mut self, now: Timestamp, session: SessionId) {
-        let Some(entry) = self.peers.get_mut(&session) else { return };
-        let Some(mut link) = entry.attempt.take() else { return };
-        let Phase::Handshake { handshake, .. } = &link.phase else { return entry.attempt = Some(link) };
-        let Some(hello) = handshake.proved() else { return entry.attempt = Some(link) };
+    fn go_up(&mut self, now: Timestamp, session: SessionId) -> Result<(), Refusal> {
+        let Some(entry) = self.peers.get_mut(&session) else { return Ok(()) };
+        let proved = entry.attempt.as_ref().and_then(|link| match &link.phase {
+            Phase::Handshake { handshake, .. } => handshake.proved(),
+            _ => None,
+        });
+        let Some(hello) = proved else { return Ok(()) };
+        // It may have been cut off, under another session, since its `Hello`.
+        if self.conduct.banned_for(now, &hello.node, &self.config).is_some() {
+            return Err(Refusal::Banned { node: hello.node });
+        }
         let peer = Peer {
             session,
             node: hello.node,
             replica: hello.replica,
             durable: hello.durable,
-            connect_us: link.connect_us,
+            connect_us: entry.attempt.as_ref().map_or(0, |link| link.connect_us),
         };
+        let Some(mut link) = entry.attempt.take() else { return Ok(()) };
         let mut liveness = Liveness::new(now);
         link.say(&Message::Ping { token: liveness.ping(now) });
         link.phase = Phase::Up { peer: Box::new(peer.clone()), liveness };
@@ -208,6 +214,7 @@ impl Transport {
         }
         self.out.effects.push_back(Effect::PeerUp(peer));
         entry.up.insert(link).pump(Channel::Control, &self.config, &mut self.out);
+        Ok(())
     }
 
     /// The attempt failed for a reason that may pass.

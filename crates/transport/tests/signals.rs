@@ -85,3 +85,32 @@ fn a_refusal_is_not_forgotten_when_the_peer_is_announced_again() {
     assert_eq!((failures(&network.take(session(1))), ups(&network.take(session(1)))), (vec![], vec![]));
 }
 
+#[test]
+fn a_node_that_is_cut_off_comes_up_nowhere_else() {
+    let mut network = network(1);
+    for number in [2, 3] {
+        // Two tabs of one node.
+        network.add(transport_of(Config::default(), Context { session: session(number), ..context(9) }));
+    }
+    network.introduce(session(1), session(2));
+    network.advance(ms(500));
+    network.introduce(session(1), session(3));
+    let shaking = |network: &MemoryNetwork| {
+        let links = network.transport(session(1)).unwrap().links();
+        links.iter().any(|link| link.state == LinkState::Attempting(Stage::Handshake))
+    };
+    while !shaking(&network) {
+        network.advance(ms(1));
+    }
+    // Its `Hello` has come, and its `Proof` is under way.
+    network.advance(ms(6));
+    assert!(shaking(&network));
+    network.take(session(1));
+    for _ in 0..3 {
+        network.input(session(1), Input::Misbehaved { peer: session(2), reason: "bad block".into() });
+    }
+    network.advance(ms(1_000));
+    let effects = network.take(session(1));
+    assert_eq!((downs(&effects).len(), ups(&effects)), (1, vec![]));
+}
+
