@@ -15,6 +15,7 @@ use crate::{
     Message, Traffic,
     conduct::Conduct,
     link::Phase,
+    message::words,
     peer::{PeerEntry, Slot},
     timers::Timers,
 };
@@ -138,9 +139,10 @@ impl Transport {
             ConnectionEvent::Opened(fingerprints) => self.opened(now, session, link, &fingerprints),
             ConnectionEvent::Received { channel, frame } => self.received(now, session, link, channel, frame),
             ConnectionEvent::Sent { channel, bytes } => self.sent(session, link, channel, bytes),
+            // It may quote what the other side sent.
             ConnectionEvent::Closed { reason } => match slot {
-                Slot::Up => self.lose(now, session, &reason),
-                Slot::Attempt => self.fail(now, session, &reason),
+                Slot::Up => self.lose(now, session, &words(&reason)),
+                Slot::Attempt => self.fail(now, session, &words(&reason)),
             },
         }
         self.settle(session);

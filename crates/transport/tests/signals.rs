@@ -114,3 +114,12 @@ fn a_node_that_is_cut_off_comes_up_nowhere_else() {
     assert_eq!((downs(&effects).len(), ups(&effects)), (1, vec![]));
 }
 
+#[test]
+fn a_performers_reason_is_fit_to_be_shown() {
+    let mut one = transport(1);
+    run(&mut one, at(0), found(2));
+    let reason = format!("they called it `\u{1b}[2J{}`", "x".repeat(60_000));
+    let effects = run(&mut one, at(1), event(LinkId(1), ConnectionEvent::Closed { reason }));
+    let (told, _) = &failures(&effects)[0];
+    assert!(told.starts_with("Signalling: they called it `[2Jxxx") && told.len() < 1_000, "{}", told.len());
+}
