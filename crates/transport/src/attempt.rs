@@ -8,9 +8,9 @@ use meshwork_wire::{Channel, Envelope, Protocol};
 
 use crate::{
     Config, ConnectionAction, Effect, Event, Farewell, Fingerprints, LinkId, Message, Peer, Refusal, Signal,
-    SignalKind, Transport,
+    SignalKind, Stage, Transport,
     handshake::{Expected, Handshake, Role},
-    link::{Link, Phase},
+    link::{Link, Phase, SAY_AGAIN_AFTER},
     liveness::Liveness,
     machine::Outbox,
     message::words,
@@ -27,8 +27,8 @@ impl Link {
     }
 
     pub(crate) fn add_candidate(&mut self, candidate: String, config: &Config, out: &mut Outbox) {
-        if self.candidates < config.candidates_max {
-            self.candidates += 1;
+        if self.candidates.len() < config.candidates_max && !self.candidates.contains(&candidate) {
+            self.candidates.push(candidate.clone());
             out.connection(self.id, ConnectionAction::AddCandidate(candidate));
         }
     }
@@ -42,7 +42,6 @@ impl Transport {
         if link.id != id || !matches!(link.phase, Phase::Signalling { .. }) {
             return;
         }
-        let attempt = link.attempt;
         let kind = match link.role {
             Role::Offerer => SignalKind::Offer(description),
             Role::Answerer => {
@@ -50,14 +49,36 @@ impl Transport {
                 SignalKind::Answer(description)
             }
         };
-        self.out.effects.push_back(Effect::Signal { to: session, signal: Signal { attempt, kind } });
+        link.said_at = now.monotonic;
+        link.said.insert(0, kind.clone());
+        let signal = Signal { attempt: link.attempt, kind };
+        self.out.effects.push_back(Effect::Signal { to: session, signal });
+    }
+
+    /// Tells the peer once more what a hub may have lost.
+    pub(crate) fn say_again(&mut self, now: Timestamp, session: SessionId) {
+        let Some(link) = self.peers.get_mut(&session).and_then(|entry| entry.attempt.as_mut()) else {
+            return;
+        };
+        if now.monotonic.since(link.said_at) < SAY_AGAIN_AFTER {
+            return;
+        }
+        link.said_at = now.monotonic;
+        for kind in &link.said {
+            let signal = Signal { attempt: link.attempt, kind: kind.clone() };
+            self.out.effects.push_back(Effect::Signal { to: session, signal });
+        }
     }
 
     pub(crate) fn candidate_found(&mut self, session: SessionId, id: LinkId, candidate: String) {
-        if let Some(attempt) = self.attempt(session, id).map(|link| link.attempt) {
-            let signal = Signal { attempt, kind: SignalKind::Candidate(candidate) };
-            self.out.effects.push_back(Effect::Signal { to: session, signal });
+        let candidates_max = self.config.candidates_max;
+        let Some(link) = self.attempt(session, id) else { return };
+        let kind = SignalKind::Candidate(candidate);
+        if link.said.len() < candidates_max {
+            link.said.push(kind.clone());
         }
+        let signal = Signal { attempt: link.attempt, kind };
+        self.out.effects.push_back(Effect::Signal { to: session, signal });
     }
 
     pub(crate) fn opened(&mut self, now: Timestamp, session: SessionId, id: LinkId, seen: &Fingerprints) {
@@ -65,6 +86,7 @@ impl Transport {
         let Some(link) = self.attempt(session, id) else { return };
         let Phase::Connecting { since, early, .. } = &mut link.phase else { return };
         let (since, early) = (*since, early.take());
+        link.said = Vec::new();
         link.connect_us = u64::try_from(now.monotonic.since(since).as_micros()).unwrap_or(u64::MAX);
         match Handshake::new(link.role, seen) {
             Ok(handshake) => link.phase = Phase::Handshake { expires, handshake: Box::new(handshake) },
@@ -244,8 +266,13 @@ impl Transport {
         wait: Duration,
         last: Option<Farewell>,
     ) {
-        let Some(link) = self.peers.get_mut(&session).and_then(|entry| entry.attempt.take()) else { return };
+        let Some(entry) = self.peers.get_mut(&session) else { return };
+        let Some(link) = entry.attempt.take() else { return };
         let stage = link.stage();
+        if link.role == Role::Answerer && stage != Stage::Handshake {
+            // Its offer may stand yet: when it comes again, it is worth another answer.
+            entry.offer_seen = link.attempt.checked_sub(1);
+        }
         self.sessions.remove(&link.id);
         link.close(last, &self.config, &mut self.out);
         let retry_in_ms =

@@ -24,23 +24,17 @@ impl Transport {
         if !known && !entry.is_active() {
             self.plan(now, session, Duration::ZERO);
             self.dial_if_due(now, session);
-        } else if self.offer_is_stale(now, session) {
-            self.dial(now, session);
+        } else if self.offers(session) {
+            // One of us is new in the room, where our offer or its answer may have been lost.
+            self.say_again(now, session);
         }
         self.settle(session);
     }
 
-    /// One of us is new in the room, where an offer that has waited for longer than a first retry would, or its answer,
-    /// may have been lost.
-    fn offer_is_stale(&self, now: Timestamp, session: SessionId) -> bool {
+    /// Our offer waits for an answer.
+    fn offers(&self, session: SessionId) -> bool {
         let attempt = self.peers.get(&session).and_then(|entry| entry.attempt.as_ref());
-        attempt.filter(|link| link.role == Role::Offerer).is_some_and(|link| match link.phase {
-            Phase::Signalling { expires } => {
-                let patience = self.config.signalling_timeout_ms.saturating_sub(self.config.retry_min_ms);
-                expires.since(now.monotonic) < Duration::from_millis(patience)
-            }
-            _ => false,
-        })
+        attempt.is_some_and(|link| link.role == Role::Offerer && link.stage() == Stage::Signalling)
     }
 
     pub(crate) fn peer_gone(&mut self, session: SessionId) {
@@ -156,7 +150,15 @@ impl Transport {
         }
         if let Some(entry) = self.peers.get_mut(&from) {
             let banned = entry.node.and_then(|node| self.conduct.banned_for(now, &node, &self.config));
-            if banned.is_some() || entry.offer_seen.is_some_and(|seen| attempt <= seen) {
+            if banned.is_some() {
+                return;
+            }
+            if entry.offer_seen.is_some_and(|seen| attempt <= seen) {
+                let answered = entry.attempt.as_ref().filter(|link| link.attempt == attempt);
+                if answered.is_some_and(|link| link.stage() == Stage::Connecting) {
+                    // It offers again: our answer may have been lost.
+                    self.say_again(now, from);
+                }
                 return;
             }
             // Each has a connection made. An honest peer waits for longer before the next one.
@@ -165,10 +167,10 @@ impl Transport {
                 return;
             }
             entry.offer_seen = Some(attempt);
-            // Offers crossed: the smaller session's stands. Once ours was answered, theirs says that they gave it up.
-            let ours = entry.attempt.as_ref().filter(|link| link.role == Role::Offerer);
-            if ours.is_some_and(|link| link.stage() == Stage::Signalling) && self.context.session < from {
-                return;
+            // Offers crossed: the smaller session's stands, if it was heard. Once ours was answered, theirs says that
+            // they gave it up.
+            if self.context.session < from && self.offers(from) {
+                return self.say_again(now, from);
             }
         }
         if !self.has_room(from) {

@@ -1,17 +1,22 @@
 //! One connection: how far it is, its channels, and what it carried.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use meshwork_base::{Deadline, Monotonic};
 use meshwork_wire::{Channel, Envelope, Protocol, WireError, open_datagram, seal_datagram};
 
 use crate::{
-    Config, ConnectionAction, Farewell, LinkId, Message, Peer, Stage, Traffic,
+    Config, ConnectionAction, Farewell, LinkId, Message, Peer, SignalKind, Stage, Traffic,
     handshake::{Handshake, Role},
     lane::Lane,
     liveness::Liveness,
     lossy::LossyLane,
     machine::Outbox,
 };
+
+/// The same is not said again sooner, whoever asks for it.
+pub(crate) const SAY_AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -25,7 +30,10 @@ pub(crate) struct Link {
     pub(crate) traffic: Traffic,
     pub(crate) connect_us: u64,
     /// The peer's candidates that were handed to the performer.
-    pub(crate) candidates: usize,
+    pub(crate) candidates: Vec<String>,
+    /// What the peer was told in order to connect, the description first: it may not have heard it.
+    pub(crate) said: Vec<SignalKind>,
+    pub(crate) said_at: Monotonic,
     pub(crate) congested: bool,
 }
 
@@ -53,7 +61,9 @@ impl Link {
             lossy: LossyLane::default(),
             traffic: Traffic::default(),
             connect_us: 0,
-            candidates: 0,
+            candidates: Vec::new(),
+            said: Vec::new(),
+            said_at: Monotonic::default(),
             congested: false,
         }
     }
@@ -74,13 +84,24 @@ impl Link {
 
     pub(crate) fn deadline(&self, config: &Config) -> Deadline {
         match &self.phase {
-            Phase::Signalling { expires } => Deadline { at: *expires, why: "signalling takes too long" },
+            Phase::Signalling { expires } => {
+                let expires = Deadline { at: *expires, why: "signalling takes too long" };
+                let again = self.offer_again_at(config);
+                again.map_or(expires, |at| expires.min(Deadline { at, why: "offer again" }))
+            }
             Phase::Connecting { expires, .. } => Deadline { at: *expires, why: "connecting takes too long" },
             Phase::Handshake { expires, .. } => {
                 Deadline { at: *expires, why: "the handshake takes too long" }
             }
             Phase::Up { liveness, .. } => liveness.ping_at(config).min(liveness.dead_at(config)),
         }
+    }
+
+    /// When an offer that was not answered is made again.
+    pub(crate) fn offer_again_at(&self, config: &Config) -> Option<Monotonic> {
+        let waits = self.role == Role::Offerer && self.stage() == Stage::Signalling && !self.said.is_empty();
+        let wait = Duration::from_millis(config.offer_wait_ms).max(SAY_AGAIN_AFTER);
+        waits.then(|| self.said_at + wait)
     }
 
     /// Queues a payload; refuses one that is longer than the channel's messages may be.

@@ -179,6 +179,11 @@ impl Transport {
             }
         }
         let attempt = self.peers.get(&session).and_then(|entry| entry.attempt.as_ref());
+        let again = attempt.and_then(|link| link.offer_again_at(&self.config));
+        if again.is_some_and(|at| at <= now.monotonic) {
+            self.say_again(now, session);
+        }
+        let attempt = self.peers.get(&session).and_then(|entry| entry.attempt.as_ref());
         if let Some(deadline) = attempt.map(|link| link.deadline(&self.config)).filter(|at| at.is_due(now)) {
             self.fail(now, session, deadline.why);
         }

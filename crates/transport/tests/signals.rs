@@ -40,6 +40,82 @@ fn signals(effects: &[Effect]) -> Vec<Signal> {
 }
 
 #[test]
+fn a_lost_signal_costs_two_seconds_and_no_attempt() {
+    // Who loses a signal to whom, who is told of the other, and until when both are linked. (The greater session
+    // makes its offer after two seconds.)
+    type Case = (u8, u8, fn(&SignalKind) -> bool, &'static [u8], u64);
+    let table: [Case; 6] = [
+        (1, 2, is_offer, &[1, 2], 3_000),
+        (2, 1, is_answer, &[1, 2], 3_000),
+        (1, 2, is_offer, &[1], 3_000),
+        (2, 1, is_answer, &[1], 3_000),
+        (2, 1, is_offer, &[2], 4_500),
+        (1, 2, is_answer, &[2], 4_500),
+    ];
+    for (from, to, is, finders, until) in table {
+        let mut network = network(2);
+        lose_first(&mut network, from, to, is);
+        for finder in finders {
+            network.input(session(*finder), found(3 - finder));
+        }
+        network.advance(ms(until));
+        let (one, two) = (network.take(session(1)), network.take(session(2)));
+        assert_eq!((ups(&one), ups(&two)), (vec![2], vec![1]), "{from} to {to}, {finders:?} know");
+        assert_eq!((failures(&one), failures(&two)), (vec![], vec![]), "{from} to {to}, {finders:?} know");
+    }
+}
+
+#[test]
+fn an_offer_is_made_again_with_its_candidates_until_it_is_answered() {
+    let mut one = transport(1);
+    run(&mut one, at(0), found(2));
+    let mut said = signals(&describe(&mut one, 10, 1, "sdp"));
+    let candidate_found = event(LinkId(1), ConnectionEvent::Candidate("c".into()));
+    said.extend(signals(&run(&mut one, at(20), candidate_found)));
+    assert_eq!(said.len(), 2);
+    // As time passes, when the peer is found again, and when it offers itself; never twice in a moment.
+    let (now, effects) = wait(&mut one);
+    assert_eq!((now.monotonic, signals(&effects)), (at(2_010).monotonic, said.clone()));
+    assert_eq!(run(&mut one, at(2_100), found(2)), []);
+    assert_eq!(signals(&run(&mut one, at(2_300), found(2))), said);
+    assert_eq!(signals(&run(&mut one, at(2_600), offer(2, 3))), said);
+    assert_eq!(signals(&run(&mut one, at(2_601), offer(2, 5))), []);
+    assert_eq!(actions(&run(&mut one, at(3_000), answer(2, 2))), [(1, "accept".into())]);
+    assert_eq!(run(&mut one, at(4_000), found(2)), []);
+    let (now, effects) = wait(&mut one);
+    assert_eq!(
+        (now.monotonic, failures(&effects).len()),
+        (at(13_000).monotonic, 1),
+        "it connects too slowly"
+    );
+}
+
+#[test]
+fn an_offer_that_comes_again_is_answered_again() {
+    let mut two = transport(2);
+    assert_eq!(actions(&run(&mut two, at(0), offer(1, 2))), [(1, "answer".into())]);
+    assert_eq!(run(&mut two, at(100), offer(1, 2)), [], "there is no answer yet");
+    let said = signals(&describe(&mut two, 200, 1, "sdp"));
+    assert_eq!(said, [Signal { attempt: 2, kind: SignalKind::Answer("sdp".into()) }]);
+    assert_eq!(signals(&run(&mut two, at(2_000), offer(1, 2))), said);
+    // Not more often than it can have been needed.
+    let again = (2_000..3_000).map(|now| signals(&run(&mut two, at(now), offer(1, 2))).len());
+    assert_eq!(again.sum::<usize>(), 3);
+    // What came to nothing is begun anew.
+    let (now, effects) = wait(&mut two);
+    assert_eq!((now.monotonic, failures(&effects).len()), (at(10_200).monotonic, 1));
+    assert_eq!(actions(&run(&mut two, at(10_300), offer(1, 2))), [(2, "answer".into())]);
+}
+
+#[test]
+fn the_same_candidate_is_handed_on_once() {
+    let mut two = transport(2);
+    run(&mut two, at(0), offer(1, 2));
+    assert_eq!(actions(&run(&mut two, at(1), candidate(1, 2, "c"))), [(1, "candidate c".into())]);
+    assert_eq!(run(&mut two, at(2), candidate(1, 2, "c")), []);
+}
+
+#[test]
 fn a_peer_cannot_have_connections_made_in_a_row() {
     let mut two = transport(2);
     run(&mut two, at(0), found(1));
