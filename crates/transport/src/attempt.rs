@@ -254,6 +254,9 @@ impl Transport {
         if refusal.is_misbehaviour() {
             self.out.event(Event::Misbehaved { peer: session, reason: reason.clone(), cut: true });
         }
+        if let Some(entry) = self.peers.get_mut(&session) {
+            entry.refused();
+        }
         let last = (!matches!(refusal, Refusal::ByPeer(_))).then(|| Farewell::refused(&reason));
         self.give_up(now, session, &reason, Duration::from_millis(self.config.refused_retry_ms), last);
     }

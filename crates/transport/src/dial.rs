@@ -20,8 +20,8 @@ impl Transport {
         }
         let entry = self.peers.entry(session).or_default();
         entry.node = Some(node);
-        let known = std::mem::replace(&mut entry.listed, true);
-        if !known && !entry.is_active() {
+        entry.listed = true;
+        if entry.may_start_over() {
             self.plan(now, session, Duration::ZERO);
             self.dial_if_due(now, session);
         } else if self.offers(session) {

@@ -25,6 +25,8 @@ pub(crate) struct PeerEntry {
     pub(crate) attempt: Option<Link>,
     /// Failures since the last success.
     failures: u32,
+    /// One side refused the other in the last attempt, which does not pass by itself.
+    refused: bool,
     /// When we offer.
     pub(crate) due: Option<Monotonic>,
     /// There was no room for it; told once.
@@ -75,8 +77,22 @@ impl PeerEntry {
         random.duration(full / 2, full)
     }
 
+    /// The reason for a failure may have passed: whether the next attempt need not wait any longer.
+    pub(crate) fn may_start_over(&mut self) -> bool {
+        let may = !self.is_active() && !self.refused;
+        if may {
+            self.failures = 0;
+        }
+        may
+    }
+
+    pub(crate) fn refused(&mut self) {
+        self.refused = true;
+    }
+
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
+        self.refused = false;
         self.crowded_out = false;
     }
 

@@ -158,6 +158,9 @@ impl Transport {
             Message::Ready => {}
             Message::Bye(Farewell::Leaving) => self.left(now, session),
             Message::Bye(Farewell::Refused(reason)) => {
+                if let Some(entry) = self.peers.get_mut(&session) {
+                    entry.refused();
+                }
                 self.lose(now, session, &Refusal::ByPeer(words(&reason)).to_string());
             }
             Message::Hello(_) | Message::Proof(_) => return Err(Refusal::OutOfTurn("a second handshake")),

@@ -145,6 +145,22 @@ fn a_peer_cannot_have_connections_made_in_a_row() {
 }
 
 #[test]
+fn a_peer_that_is_announced_again_is_tried_at_once() {
+    let mut one = transport(1);
+    run(&mut one, at(0), found(2));
+    let mut backs_off = || {
+        let (now, effects) = wait(&mut one);
+        let (_, retry) = failures(&effects).pop()?;
+        Some(now).filter(|_| retry > Some(3_000))
+    };
+    let now = (0..100).find_map(|_| backs_off()).expect("attempts back off");
+    let effects = run(&mut one, now.after(ms(1)), found(2));
+    assert_eq!(actions(&effects).iter().map(|(_, action)| action).collect::<Vec<_>>(), ["offer"]);
+    // And from there on as if nothing had been.
+    assert!(failures(&wait(&mut one).1)[0].1 < Some(250));
+}
+
+#[test]
 fn a_refusal_is_not_forgotten_when_the_peer_is_announced_again() {
     let mut network = MemoryNetwork::new(ms(5));
     network.add(transport(1));
