@@ -261,7 +261,7 @@ impl Transport {
         self.give_up(now, session, &reason, Duration::from_millis(self.config.refused_retry_ms), last);
     }
 
-    fn give_up(
+    pub(crate) fn give_up(
         &mut self,
         now: Timestamp,
         session: SessionId,

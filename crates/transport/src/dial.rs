@@ -37,12 +37,15 @@ impl Transport {
         attempt.is_some_and(|link| link.role == Role::Offerer && link.stage() == Stage::Signalling)
     }
 
-    pub(crate) fn peer_gone(&mut self, session: SessionId) {
-        if let Some(entry) = self.peers.get_mut(&session) {
-            entry.listed = false;
-            entry.due = None;
-            self.settle(session);
+    /// A link stays, and a connection that needs no hub any more goes on.
+    pub(crate) fn peer_gone(&mut self, now: Timestamp, session: SessionId) {
+        let Some(entry) = self.peers.get_mut(&session) else { return };
+        entry.listed = false;
+        entry.due = None;
+        if entry.attempt.as_ref().is_some_and(|link| link.stage() == Stage::Signalling) {
+            self.give_up(now, session, "it left the room", Duration::ZERO, None);
         }
+        self.settle(session);
     }
 
     /// Plans our next offer, and tells when it is made: a ban is waited for, and the greater session leaves the smaller

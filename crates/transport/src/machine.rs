@@ -229,7 +229,7 @@ impl Machine for Transport {
         match input {
             Input::Incarnation { replica } => self.incarnation(replica),
             Input::PeerFound { session, node } => self.peer_found(now, session, node),
-            Input::PeerGone { session } => self.peer_gone(session),
+            Input::PeerGone { session } => self.peer_gone(now, session),
             Input::Signal { from, signal } => self.signal(now, from, signal),
             Input::Send { to, channel, protocol, payload } => self.send(now, to, channel, protocol, payload),
             Input::Misbehaved { peer, reason } => self.misbehaved(now, peer, 1, &reason),

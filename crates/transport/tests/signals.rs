@@ -178,6 +178,21 @@ fn a_refusal_is_not_forgotten_when_the_peer_is_announced_again() {
 }
 
 #[test]
+fn an_offer_to_a_session_that_is_gone_makes_room() {
+    let mut one = transport_of(Config { links_max: 1, ..Config::default() }, context(1));
+    run(&mut one, at(0), found(2));
+    run(&mut one, at(0), found(3));
+    let effects = run(&mut one, at(1), Input::PeerGone { session: session(2) });
+    assert_eq!(actions(&effects), [(1, "close".into())]);
+    assert_eq!(failures(&effects), [("Signalling: it left the room".into(), None)]);
+    let (now, effects) = wait(&mut one);
+    assert_eq!((now.monotonic, actions(&effects)), (at(1).monotonic, vec![(2, "offer".into())]));
+    // What needs no hub any more goes on.
+    run(&mut one, at(2), answer(3, 4));
+    assert_eq!(run(&mut one, at(3), Input::PeerGone { session: session(3) }), []);
+}
+
+#[test]
 fn a_node_that_is_cut_off_comes_up_nowhere_else() {
     let mut network = network(1);
     for number in [2, 3] {
