@@ -148,6 +148,10 @@ impl Consensus {
 
     fn confirm(&mut self, replica: ReplicaId) {
         let stored = self.frontier.stored().sequence(&replica);
+        // Nothing above what we hold is confirmed, so that most receipts need no asking of every node.
+        if stored <= self.frontier.confirmed(&replica) {
+            return;
+        }
         let mut held: Vec<u64> = self.claims(&replica).map(|(_, sequence)| sequence.min(stored)).collect();
         held.extend(self.context.durable.then_some(stored));
         let up_to = self.config.policy.frontier(held);
