@@ -10,6 +10,7 @@ use crate::{
     ephemeral::Ephemeral,
     links::{Links, farewells},
     member::fit,
+    message::split,
     roster::{Entry, Farewell, Heard, Roster},
 };
 
@@ -39,6 +40,8 @@ pub struct Presence {
     pub(crate) next_beat: Option<Monotonic>,
     pub(crate) links: Links,
     pub(crate) roster: Roster,
+    /// Goodbyes that are to be passed on, and who told us of them.
+    farewells: Vec<(SessionId, Rumour)>,
     pub(crate) ephemeral: Ephemeral,
     pub(crate) effects: VecDeque<Effect>,
 }
@@ -56,6 +59,7 @@ impl Presence {
             next_beat: Some(now.monotonic + Duration::from_millis(config.heartbeat_ms)),
             links: Links::default(),
             roster: Roster::new(config.clone()),
+            farewells: Vec::new(),
             ephemeral: Ephemeral::new(&config, now.wall_ms),
             config,
             effects: VecDeque::new(),
@@ -269,7 +273,7 @@ impl Presence {
         member.into_iter().for_each(|member| self.emit(Event::Changed(member)));
     }
 
-    /// Takes a session out, and passes its goodbye on to all but itself and `teller`.
+    /// Takes a session out. Its goodbye will be passed on to all but itself and `teller`.
     fn gone(&mut self, now: Timestamp, session: SessionId, how: Farewell, teller: SessionId) {
         let linked = self.links.contains(&session);
         let Some(entry) = self.roster.remove(now.monotonic, &session, how) else { return };
@@ -279,10 +283,22 @@ impl Presence {
         self.drop_values(session);
         self.emit(Event::Left { member, gracefully });
         if gracefully && self.next_beat.is_some() {
-            let told = self.links.sessions().filter(|peer| *peer != session && *peer != teller);
-            for peer in told.collect::<Vec<_>>() {
-                self.send(peer, Message::Rumours(vec![Rumour { session, beat, news: News::Left }]));
-            }
+            self.farewells.push((teller, Rumour { session, beat, news: News::Left }));
+        }
+    }
+
+    /// Passes on what one input brought.
+    fn pass_on_farewells(&mut self) {
+        let farewells = std::mem::take(&mut self.farewells);
+        if farewells.is_empty() {
+            return;
+        }
+        for peer in self.links.sessions().collect::<Vec<_>>() {
+            let untold =
+                farewells.iter().filter(|(teller, rumour)| *teller != peer && rumour.session != peer);
+            let parts = split(untold.map(|(_, rumour)| rumour.clone()).collect());
+            let parts = parts.into_iter().filter(|part| !part.is_empty());
+            parts.for_each(|part| self.send(peer, Message::Rumours(part)));
         }
     }
 
@@ -315,6 +331,7 @@ impl Machine for Presence {
             Input::Seen { from, datagram } => self.see(now, from, datagram),
             Input::Leave => self.leave(),
         }
+        self.pass_on_farewells();
         self.send_values(now);
     }
 

@@ -87,6 +87,20 @@ fn a_crowd_is_bounded_and_linked_members_get_in() {
 }
 
 #[test]
+fn goodbyes_that_are_told_at_once_are_passed_on_at_once() {
+    let mut machine = presence(1, Config::default());
+    (2..5).for_each(|id| drop(run(&mut machine, at(0), up(id))));
+    run(&mut machine, at(1), received(2, Message::Rumours(crowd(0..1_000))));
+    let left = crowd(0..1_000).into_iter().map(|rumour| Rumour { beat: 2, news: News::Left, ..rumour });
+    let effects = run(&mut machine, at(2), received(2, Message::Rumours(left.collect())));
+    assert_eq!(sent_to(&effects, 2), []);
+    for peer in [3, 4] {
+        assert_eq!(rumours_to(&effects, peer).len(), 1_000);
+        assert_eq!(sent_to(&effects, peer).len(), 2, "of 32 KiB at most");
+    }
+}
+
+#[test]
 fn a_large_crowd_is_told_in_messages_that_fit_a_frame() {
     let mut machine = alone(Config::default());
     let fat = |rumour: Rumour| {
