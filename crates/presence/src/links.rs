@@ -18,6 +18,8 @@ struct Link {
     node: NodeId,
     /// It said goodbye: nothing that still comes counts.
     left: bool,
+    /// The profile of one for which there was no place yet: it tells it only once.
+    left_out: Option<Profile>,
     /// The revision of our own profile that it has; 0 for none.
     own_revision: u64,
     /// Per session, the beat and the revision that it has from us.
@@ -26,7 +28,8 @@ struct Link {
 
 impl Links {
     pub(crate) fn add(&mut self, peer: SessionId, node: NodeId) {
-        self.0.insert(peer, Link { node, left: false, own_revision: 0, told: BTreeMap::new() });
+        let told = BTreeMap::new();
+        self.0.insert(peer, Link { node, left: false, left_out: None, own_revision: 0, told });
     }
 
     pub(crate) fn remove(&mut self, peer: &SessionId) {
@@ -48,6 +51,15 @@ impl Links {
 
     pub(crate) fn set_left(&mut self, peer: &SessionId) {
         self.0.entry(*peer).and_modify(|link| link.left = true);
+    }
+
+    /// Keeps the profile of a peer until there is a place for it.
+    pub(crate) fn leave_out(&mut self, peer: &SessionId, profile: Profile) {
+        self.0.entry(*peer).and_modify(|link| link.left_out = Some(profile));
+    }
+
+    pub(crate) fn left_out(&mut self, peer: &SessionId) -> Option<Profile> {
+        self.0.get_mut(peer)?.left_out.take()
     }
 
     /// Should the session return, everybody is told of it as of somebody new.

@@ -161,9 +161,14 @@ impl Presence {
         }
         let known =
             self.roster.gone().get(&from).map(|gone| (gone.entry.profile.clone(), gone.entry.hearsay));
-        let Some((profile, hearsay)) = profile.map(|profile| (profile, false)).or(known) else { return };
+        let news = profile.is_some();
+        let own = profile.or_else(|| self.links.left_out(&from));
+        let Some((profile, hearsay)) = own.map(|profile| (profile, false)).or(known) else { return };
         if self.roster.is_full() && !self.displace(now) {
-            tracing::warn!(session = %from, "a session is left out: `members_max` members are linked");
+            self.links.leave_out(&from, profile);
+            if news {
+                tracing::warn!(session = %from, "a session is left out: `members_max` members are linked");
+            }
             return;
         }
         self.arrived(from, Entry { node, profile, hearsay, beat, heard, teller: from });

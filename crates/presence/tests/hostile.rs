@@ -101,6 +101,20 @@ fn goodbyes_that_are_told_at_once_are_passed_on_at_once() {
 }
 
 #[test]
+fn a_linked_session_that_found_no_place_gets_in_when_there_is_one() {
+    let mut machine = presence(1, Config { members_max: 2, ..Config::default() });
+    for id in 2..5 {
+        run(&mut machine, at(0), up(id));
+        run(&mut machine, at(0), beat(id, 1, Some(profile(1, ""))));
+    }
+    assert_eq!(here(&machine), [2, 3]);
+    run(&mut machine, at(1), beat(4, 2, None));
+    run(&mut machine, at(2), received(2, Message::Leave { beat: 9 }));
+    // It has told its profile, and does not tell it again.
+    assert_eq!(events(&run(&mut machine, at(3), beat(4, 3, None))), ["joined 4"]);
+}
+
+#[test]
 fn a_large_crowd_is_told_in_messages_that_fit_a_frame() {
     let mut machine = alone(Config::default());
     let fat = |rumour: Rumour| {
