@@ -2,7 +2,7 @@
 
 use meshwork_base::SessionId;
 
-use crate::{CAPABILITIES_MAX, RUMOURS_MAX};
+use crate::{CAPABILITIES_MAX, HEARS_MAX, RUMOURS_MAX};
 
 /// A value or a message that is refused. Nothing changed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -29,6 +29,9 @@ pub enum PresenceError {
     /// Too many rumours in one message.
     #[error("a message takes at most {RUMOURS_MAX} rumours, this one has {0}")]
     Rumours(usize),
+    /// A list of sessions that the sender hears, not as it has to be.
+    #[error("a list of heard sessions is out of order, or over {HEARS_MAX}")]
+    Hears,
     /// A value without a key.
     #[error("a value needs a key")]
     NoKey,

@@ -26,6 +26,8 @@ impl Presence {
         }
         self.beat = self.beat.saturating_add(1);
         self.next_beat = Some(now.monotonic + self.heartbeat());
+        // Our word of it may take one heartbeat, theirs another, and the third is for the ways.
+        self.links.listen(now.monotonic, &self.roster, 3 * self.heartbeat());
         for peer in self.links.sessions().collect::<Vec<_>>() {
             self.beat_one(now, peer, Vec::new());
         }

@@ -7,6 +7,11 @@
 //!   A ── heartbeat 7 ──► B ── heartbeat 4; of A: beat 7, 2 s ago ──► C        A and C have no link
 //! ```
 //!
+//! A session also says which others it hears itself ([`Message::Hears`], whenever that changes), and nobody passes on to it
+//! what it hears of those. So in a full mesh heartbeats say nothing of others, and cost the square of the members instead
+//! of the cube. Whom it has not heard for a while, a session takes off its list early enough to be told by others before
+//! it would give the member up.
+//!
 //! A rumour counts only if it names a higher beat than the one known, and it says how old that beat is. So the same beat
 //! cannot go in circles and keep a dead member alive: everybody gives a member up [`Config::stale_ms`] after it was last
 //! heard by anybody.
@@ -109,4 +114,4 @@ pub use error::PresenceError;
 pub use input::Input;
 pub use machine::{Context, Presence};
 pub use member::{Member, NAME_BYTES_MAX, Profile, STATUS_BYTES_MAX};
-pub use message::{Message, News, RUMOURS_MAX, Rumour};
+pub use message::{HEARS_MAX, Message, News, RUMOURS_MAX, Rumour};

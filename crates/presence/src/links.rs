@@ -1,23 +1,34 @@
 //! The links, and what was told over each.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use meshwork_base::{Monotonic, NodeId, SessionId};
 
 use crate::{
     Message, News, Profile, Rumour,
-    message::split,
+    message::{HEARS_MAX, split},
     roster::{Entry, Farewell, Roster},
 };
 
 /// Every linked peer.
 #[derive(Default)]
-pub(crate) struct Links(BTreeMap<SessionId, Link>);
+pub(crate) struct Links {
+    peers: BTreeMap<SessionId, Link>,
+    /// Those among them that we hear, and how often that changed.
+    hears: Vec<SessionId>,
+    hears_revision: u64,
+}
 
 struct Link {
     node: NodeId,
     /// It said goodbye: nothing that still comes counts.
     left: bool,
+    /// Its last heartbeat.
+    heard_at: Option<Monotonic>,
+    /// The sessions that it hears itself, as it says.
+    hears: Vec<SessionId>,
+    /// The revision of our own such list that it has.
+    hears_revision: u64,
     /// The profile of one for which there was no place yet: it tells it only once.
     left_out: Option<Profile>,
     /// The revision of our own profile that it has; 0 for none.
@@ -28,43 +39,74 @@ struct Link {
 
 impl Links {
     pub(crate) fn add(&mut self, peer: SessionId, node: NodeId) {
-        let told = BTreeMap::new();
-        self.0.insert(peer, Link { node, left: false, left_out: None, own_revision: 0, told });
+        let link = Link {
+            node,
+            left: false,
+            heard_at: None,
+            hears: Vec::new(),
+            hears_revision: 0,
+            left_out: None,
+            own_revision: 0,
+            told: BTreeMap::new(),
+        };
+        self.peers.insert(peer, link);
     }
 
     pub(crate) fn remove(&mut self, peer: &SessionId) {
-        self.0.remove(peer);
+        self.peers.remove(peer);
     }
 
     pub(crate) fn contains(&self, peer: &SessionId) -> bool {
-        self.0.contains_key(peer)
+        self.peers.contains_key(peer)
     }
 
     pub(crate) fn sessions(&self) -> impl Iterator<Item = SessionId> {
-        self.0.keys().copied()
+        self.peers.keys().copied()
     }
 
     /// The node of a peer that has not said goodbye.
     pub(crate) fn node(&self, peer: &SessionId) -> Option<NodeId> {
-        self.0.get(peer).filter(|link| !link.left).map(|link| link.node)
+        self.peers.get(peer).filter(|link| !link.left).map(|link| link.node)
     }
 
     pub(crate) fn set_left(&mut self, peer: &SessionId) {
-        self.0.entry(*peer).and_modify(|link| link.left = true);
+        self.peers.entry(*peer).and_modify(|link| link.left = true);
     }
 
     /// Keeps the profile of a peer until there is a place for it.
     pub(crate) fn leave_out(&mut self, peer: &SessionId, profile: Profile) {
-        self.0.entry(*peer).and_modify(|link| link.left_out = Some(profile));
+        self.peers.entry(*peer).and_modify(|link| link.left_out = Some(profile));
     }
 
     pub(crate) fn left_out(&mut self, peer: &SessionId) -> Option<Profile> {
-        self.0.get_mut(peer)?.left_out.take()
+        self.peers.get_mut(peer)?.left_out.take()
+    }
+
+    pub(crate) fn set_heard(&mut self, now: Monotonic, peer: &SessionId) {
+        self.peers.entry(*peer).and_modify(|link| link.heard_at = Some(now));
+    }
+
+    pub(crate) fn set_hears(&mut self, peer: &SessionId, hears: Vec<SessionId>) {
+        self.peers.entry(*peer).and_modify(|link| link.hears = hears);
+    }
+
+    /// Finds out whom we hear. Whoever has been silent for so long that those who know better may just have the time to
+    /// tell us is not among them: `slack` before it is stale.
+    pub(crate) fn listen(&mut self, now: Monotonic, roster: &Roster, slack: Duration) {
+        let heard = self.peers.iter().filter(|(session, link)| {
+            let patience = roster.alive().get(session).map(|entry| roster.allowance(&entry.profile));
+            let silence = link.heard_at.filter(|_| !link.left).map(|at| now.since(at));
+            patience.zip(silence).is_some_and(|(patience, silence)| silence + slack < patience)
+        });
+        let hears: Vec<_> = heard.map(|(session, _)| *session).take(HEARS_MAX).collect();
+        if hears != self.hears {
+            (self.hears, self.hears_revision) = (hears, self.hears_revision + 1);
+        }
     }
 
     /// Should the session return, everybody is told of it as of somebody new.
     pub(crate) fn forget(&mut self, session: &SessionId) {
-        for link in self.0.values_mut() {
+        for link in self.peers.values_mut() {
             link.told.remove(session);
         }
     }
@@ -78,7 +120,7 @@ impl Links {
         roster: &Roster,
         mut more: Vec<Rumour>,
     ) -> Vec<Message> {
-        let Some(link) = self.0.get_mut(&peer) else { return Vec::new() };
+        let Some(link) = self.peers.get_mut(&peer) else { return Vec::new() };
         let others = roster.alive().iter().filter(|(session, _)| **session != peer);
         more.extend(others.filter_map(|(session, entry)| link.rumour(now, *session, peer, entry, roster)));
         let unknown = std::mem::replace(&mut link.own_revision, profile.revision) != profile.revision;
@@ -89,7 +131,10 @@ impl Links {
             profile: unknown.then(|| profile.clone()),
             rumours: parts.next().unwrap_or_default(),
         };
-        std::iter::once(first).chain(parts.map(Message::Rumours)).collect()
+        let outdated =
+            std::mem::replace(&mut link.hears_revision, self.hears_revision) != self.hears_revision;
+        let hears = outdated.then(|| Message::Hears(self.hears.clone()));
+        std::iter::once(first).chain(parts.map(Message::Rumours)).chain(hears).collect()
     }
 }
 
@@ -104,6 +149,9 @@ impl Link {
         roster: &Roster,
     ) -> Option<Rumour> {
         let silence = entry.heard.silence(now);
+        if self.hears.binary_search(&session).is_ok() {
+            return None;
+        }
         // Whoever told us of the beat has it, and the profile that goes with it.
         if entry.teller == peer || silence >= roster.allowance(&entry.profile) {
             return None;

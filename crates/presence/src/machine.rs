@@ -133,6 +133,7 @@ impl Presence {
             Message::Rumours(rumours) => {
                 rumours.into_iter().for_each(|rumour| self.hear_of(now, from, rumour))
             }
+            Message::Hears(sessions) => self.links.set_hears(&from, sessions),
             Message::Leave { beat } => {
                 self.links.set_left(&from);
                 if let Some(entry) = self.roster.get_mut(&from) {
@@ -148,6 +149,7 @@ impl Presence {
     /// A heartbeat over the session's own link: what it says stands over all rumours.
     fn hear(&mut self, now: Timestamp, from: SessionId, node: NodeId, beat: u64, profile: Option<Profile>) {
         let heard = Heard { at: now.monotonic, age: Duration::ZERO };
+        self.links.set_heard(now.monotonic, &from);
         if let Some(entry) = self.roster.get_mut(&from) {
             (entry.node, entry.beat) = (node, beat);
             (entry.heard, entry.teller) = (heard, from);

@@ -8,6 +8,9 @@ use crate::{PresenceError, Profile};
 /// The most rumours in one message.
 pub const RUMOURS_MAX: usize = 1_024;
 
+/// The most sessions that one can say it hears.
+pub const HEARS_MAX: usize = 4_096;
+
 /// What the rumours of one message weigh at most, in bytes; the rest goes in a second message.
 const RUMOURS_BYTES: usize = 32 * 1024;
 
@@ -32,6 +35,9 @@ pub enum Message {
         /// Higher than that of any heartbeat of the session.
         beat: u64,
     },
+    /// The sessions that the sender hears over links of its own, in order, in place of those that it named before: it
+    /// needs no rumours of them.
+    Hears(Vec<SessionId>),
 }
 
 /// What the sender heard of a session other than itself.
@@ -68,7 +74,10 @@ impl Message {
             }
             Self::Heartbeat { profile, rumours, .. } => (profile.as_ref(), rumours.as_slice()),
             Self::Rumours(rumours) => (None, rumours.as_slice()),
-            Self::Leave { .. } => (None, &[][..]),
+            Self::Hears(sessions) if sessions.len() > HEARS_MAX || !sessions.is_sorted_by(|a, b| a < b) => {
+                return Err(PresenceError::Hears);
+            }
+            Self::Leave { .. } | Self::Hears(_) => (None, &[][..]),
         };
         if rumours.len() > RUMOURS_MAX {
             return Err(PresenceError::Rumours(rumours.len()));

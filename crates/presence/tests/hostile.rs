@@ -37,6 +37,11 @@ fn what_no_correct_peer_sends_is_named() {
         (heartbeat(2, Some(named(&"x".repeat(65)))), "a name takes at most 64 bytes"),
         (heartbeat(2, Some(named("\u{1b}[2J"))), "a name takes no control characters"),
         (rumoured(long("x", 257)), "a status takes at most 256 bytes"),
+        (
+            Message::Hears(vec![session(4), session(3)]),
+            "a list of heard sessions is out of order, or over 4096",
+        ),
+        (Message::Hears(vec![session(4); 4_097]), "a list of heard sessions is out of order, or over 4096"),
         (Message::Rumours(crowd(0..1_025)), "a message takes at most 1024 rumours, this one has 1025"),
     ];
     for (message, expected) in table {
@@ -183,6 +188,7 @@ fn golden_messages() {
         ),
         (Message::Rumours(rumours), include_str!("golden/rumours.hex")),
         (Message::Leave { beat }, include_str!("golden/leave.hex")),
+        (Message::Hears(vec![session(3), session(4)]), include_str!("golden/hears.hex")),
     ];
     for (message, expected) in golden {
         let bytes = meshwork_wire::encode(&message).unwrap();

@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use meshwork_base::{Machine, Monotonic, Timestamp};
-use meshwork_presence::{Config, Effect, Input, Presence};
+use meshwork_presence::{Config, Effect, Input, Message, Presence};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,12 +17,13 @@ struct Mesh {
     links: BTreeSet<(u8, u8)>,
     now: Timestamp,
     events: Vec<(u8, String)>,
+    rumours: usize,
 }
 
 impl Mesh {
     fn new(ids: std::ops::Range<u8>) -> Self {
         let machines = ids.map(|id| (id, presence(id, Config::default()))).collect();
-        Self { machines, links: BTreeSet::new(), now: at(0), events: vec![] }
+        Self { machines, links: BTreeSet::new(), now: at(0), events: vec![], rumours: 0 }
     }
 
     fn link(&mut self, a: u8, b: u8) {
@@ -61,6 +62,10 @@ impl Mesh {
         self.events.extend(events(&effects).into_iter().map(|event| (from, event)));
         for effect in effects {
             let Effect::Send { to, message } = effect else { continue };
+            self.rumours += match &message {
+                Message::Heartbeat { rumours, .. } | Message::Rumours(rumours) => rumours.len(),
+                _ => 0,
+            };
             let bytes = meshwork_wire::encode(&message).unwrap();
             assert!(bytes.len() <= meshwork_wire::FRAME_BYTES_MAX);
             if self.links.contains(&(from, to.0[0])) {
@@ -143,6 +148,47 @@ fn a_goodbye_crosses_the_mesh_at_once() {
     assert_eq!(mesh.events, [3, 2, 1].map(|id| (id, "left 4".to_string())));
     mesh.pass(60_000);
     assert_eq!(mesh.events.len(), 3);
+}
+
+/// Machines 1 to 7, all linked with each other for a while.
+fn full_mesh() -> Mesh {
+    let mut mesh = Mesh::new(1..8);
+    for (a, b) in (1..8).flat_map(|a| (a + 1..8).map(move |b| (a, b))) {
+        mesh.link(a, b);
+        mesh.pass(100);
+    }
+    mesh.pass(30_000);
+    (mesh.rumours, mesh.events) = (0, vec![]);
+    mesh
+}
+
+#[test]
+fn nobody_is_told_of_those_that_it_hears_itself() {
+    let mut mesh = full_mesh();
+    mesh.pass(30_000);
+    assert_eq!((mesh.rumours, &mesh.events), (0, &vec![]));
+    // Of one that it does not hear any more, it is.
+    mesh.cut(1, 7);
+    mesh.pass(10_000);
+    mesh.rumours = 0;
+    mesh.pass(30_000);
+    // Five others hear the beats of each, ten in half a minute.
+    assert!((50..=120).contains(&mesh.rumours), "{}", mesh.rumours);
+    assert_eq!(mesh.events, []);
+    mesh.link(1, 7);
+    mesh.pass(10_000);
+    mesh.rumours = 0;
+    mesh.pass(30_000);
+    assert_eq!((mesh.rumours, &mesh.events), (0, &vec![]));
+}
+
+#[test]
+fn whoever_stops_hearing_a_member_over_its_link_is_told_of_it_in_time() {
+    let mut mesh = full_mesh();
+    mesh.links.remove(&(7, 1));
+    mesh.pass(60_000);
+    assert_eq!(mesh.events, []);
+    assert!(mesh.rumours > 0);
 }
 
 #[test]

@@ -116,7 +116,7 @@ pub(crate) fn sent_to(effects: &[Effect], to: u8) -> Vec<Message> {
 pub(crate) fn rumours_to(effects: &[Effect], to: u8) -> Vec<(u8, u64, Option<bool>)> {
     let rumours = sent_to(effects, to).into_iter().flat_map(|message| match message {
         Message::Heartbeat { rumours, .. } | Message::Rumours(rumours) => rumours,
-        Message::Leave { .. } => vec![],
+        Message::Leave { .. } | Message::Hears(_) => vec![],
     });
     let short = |rumour: Rumour| {
         let profile = match rumour.news {
