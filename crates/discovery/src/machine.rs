@@ -13,6 +13,7 @@ use crate::{
     ClientMessage, Config, Effect, ErrorCode, Event, HubId, HubStatus, Input, Nonce, PROTOCOL, RoomPeer,
     ServerMessage, Signal, SignalKind, challenge_transcript, clean_name,
     hub::{Heart, Hub, State},
+    message::words,
     refusal::Refusal,
 };
 
@@ -194,7 +195,7 @@ impl Discovery {
 
     fn challenged(&mut self, now: Timestamp, id: HubId, nonce: Nonce, protocol: u64, release: &str) {
         if protocol != PROTOCOL {
-            let release: String = release.chars().take(40).collect();
+            let release = words(release, 40);
             let reason = format!(
                 "the hub ({release}) speaks version {protocol} of the protocol, this node version {PROTOCOL}: update \
                  the older of the two"
@@ -299,7 +300,7 @@ impl Discovery {
     }
 
     fn refused(&mut self, now: Timestamp, id: HubId, code: ErrorCode, message: String) {
-        let message: String = message.chars().filter(|character| !character.is_control()).take(200).collect();
+        let message = words(&message, 200);
         match Refusal::of(code, self.proven) {
             Refusal::None => {}
             Refusal::Passing => self.try_again(now, id, message),
@@ -371,7 +372,8 @@ impl Machine for Discovery {
             }
             Input::Closed { hub: id, reason } => {
                 if self.hub(id).is_some_and(|hub| hub.is_connected()) {
-                    self.wait(now, id, reason);
+                    // It may quote the hub.
+                    self.wait(now, id, words(&reason, 500));
                 }
             }
             Input::Received { hub, message } => self.received(now, hub, message),

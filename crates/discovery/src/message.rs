@@ -251,6 +251,11 @@ pub fn clean_name(name: &str) -> String {
     clean
 }
 
+/// A hub's words, fit to be shown: at most so many characters, and none that controls a terminal.
+pub(crate) fn words(text: &str, characters_max: usize) -> String {
+    text.chars().filter(|character| !character.is_control()).take(characters_max).collect()
+}
+
 fn encode<T: Serialize>(message: &T, limit: usize) -> Result<String, MessageError> {
     let text = serde_json::to_string(message).map_err(|error| MessageError::Malformed(error.to_string()))?;
     check_size(&text, limit)?;

@@ -106,6 +106,35 @@ fn closed(hub: HubId) -> Input {
 }
 
 #[test]
+fn what_a_hub_says_is_fit_to_be_shown() {
+    let hostile = format!("\u{1b}[2J{}", "x".repeat(10_000));
+    let said: [fn(String) -> Input; 3] = [
+        |hub| Input::Received {
+            hub: FIRST,
+            message: ServerMessage::Challenge { nonce: Nonce([5; 32]), protocol: 9, hub },
+        },
+        |message| Input::Received {
+            hub: FIRST,
+            message: ServerMessage::Error { code: ErrorCode::HubFull, message },
+        },
+        |reason| Input::Closed { hub: FIRST, reason },
+    ];
+    for input in said {
+        let mut rig = Rig::new(1, Some(SPACE));
+        rig.feed(Input::Start);
+        rig.feed(Input::Opened { hub: FIRST });
+        let effects = rig.feed(input(hostile.clone()));
+        let shown = effects.iter().find_map(|effect| match effect {
+            Effect::Event(Event::Refused { reason, .. } | Event::Unreachable { reason, .. }) => Some(reason),
+            _ => None,
+        });
+        let shown = shown.unwrap();
+        assert!(shown.contains("[2Jxxx") && shown.len() < 1_000, "{shown}");
+        assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    }
+}
+
+#[test]
 fn a_session_authenticates_joins_and_carries_signals() {
     let mut rig = Rig::new(1, Some(SPACE));
     let url = "ws://hub0.example/ws".parse().unwrap();
