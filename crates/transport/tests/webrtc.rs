@@ -427,7 +427,7 @@ fn a_bad_description_closes_with_a_reason() {
             (valid.replace("a=fingerprint", "a=nothing"), "not usable"),
             (valid.replace("a=ice-ufrag", "a=nothing"), "not usable"),
             (format!("{valid}a=x:{}\r\n", "x".repeat(20_000)), "bytes, 16384 are allowed"),
-            (format!("{valid}{}", candidate.repeat(65)), "candidates, 64 are allowed"),
+            (format!("{valid}{}", candidate.repeat(33)), "candidates, 32 are allowed"),
         ] {
             let mut b = End::new();
             b.perform(ConnectionAction::Answer { offer: offer.clone() });

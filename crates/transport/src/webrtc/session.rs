@@ -24,9 +24,12 @@ use crate::ConnectionEvent;
 /// The longest description that we take. Ours have about one kilobyte.
 const DESCRIPTION_BYTES_MAX: usize = 16 * 1024;
 
-/// The most candidates that we take, and again as many in the description: each costs checks against every
-/// address of ours, sent to wherever the other side says.
+/// The most candidates that we take beside those of the description: each costs checks against every address of ours,
+/// sent to wherever the other side says.
 const CANDIDATES_MAX: usize = 16;
+
+/// The most candidates in a description. With more it is refused, and machines have many addresses.
+const DESCRIBED_CANDIDATES_MAX: usize = 32;
 
 /// The longest candidate that we take. Real ones have a hundred bytes or two.
 const CANDIDATE_BYTES_MAX: usize = 1024;
@@ -230,8 +233,8 @@ impl Session {
             return Err(Failure::DescriptionTooLong { bytes: sdp.len(), max: DESCRIPTION_BYTES_MAX });
         }
         let candidates = sdp.matches("a=candidate:").count();
-        if candidates > CANDIDATES_MAX {
-            return Err(Failure::DescriptionTooWide { candidates, max: CANDIDATES_MAX });
+        if candidates > DESCRIBED_CANDIDATES_MAX {
+            return Err(Failure::DescriptionTooWide { candidates, max: DESCRIBED_CANDIDATES_MAX });
         }
         let description = parse(sdp).map_err(Failure::Description)?;
         self.opening.begins();
