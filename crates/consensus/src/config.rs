@@ -44,11 +44,11 @@ impl Default for Config {
 impl Config {
     /// Checks every field.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::check("nodes_max", self.nodes_max, 1..=65_536)?;
         let Policy::Count(count) = self.policy;
-        ConfigError::check("policy.count", usize::from(count), 1..=self.nodes_max.saturating_add(1))?;
+        ConfigError::check("policy.count", usize::from(count), 1..=self.nodes_max + 1)?;
         ConfigError::check("receipt_interval_ms", self.receipt_interval_ms, 1..=60_000)?;
         ConfigError::check("relay_interval_ms", self.relay_interval_ms, 10..=600_000)?;
-        ConfigError::check("nodes_max", self.nodes_max, 1..=65_536)?;
         ConfigError::check("replicas_max", self.replicas_max, 1..=1_048_576)?;
         ConfigError::check("kept_bytes_max", self.kept_bytes_max, 2 * RECEIPT_BYTES_MAX..=64 * 1024 * 1024)?;
         ConfigError::check("tips_max", self.tips_max, 1..=1_024)
@@ -66,7 +66,7 @@ mod tests {
             (Config { policy: Policy::Count(0), ..Config::default() }, "policy.count"),
             (Config { receipt_interval_ms: 0, ..Config::default() }, "receipt_interval_ms"),
             (Config { relay_interval_ms: 9, ..Config::default() }, "relay_interval_ms"),
-            (Config { nodes_max: 0, policy: Policy::Count(1), ..Config::default() }, "nodes_max"),
+            (Config { nodes_max: 0, ..Config::default() }, "nodes_max"),
             (Config { replicas_max: 0, ..Config::default() }, "replicas_max"),
             (Config { kept_bytes_max: 1_000, ..Config::default() }, "kept_bytes_max"),
             (Config { tips_max: 0, ..Config::default() }, "tips_max"),
