@@ -41,8 +41,8 @@ pub(crate) fn run(workspace: &Workspace, seconds: u32, only: &[String]) -> Resul
         let mut command = cargo("cargo", root);
         command.args(["+nightly", "fuzz", "run", "--target-dir"]).arg(&built).arg(target).arg(&found);
         command.arg(root.join("fuzz/corpus").join(target));
-        let slow = format!("-timeout={SLOWEST_S}");
-        command.args(["--", &format!("-max_total_time={seconds}"), &slow, "-verbosity=0"]);
+        let (time, slow) = (format!("-max_total_time={seconds}"), format!("-timeout={SLOWEST_S}"));
+        command.args(["--", &time, &slow, "-verbosity=0", "-print_funcs=0"]);
         run_command(&mut command)?;
     }
     Ok(())

@@ -151,7 +151,10 @@ fn frames() -> io::Result<()> {
         (0..70).flat_map(|number| Seed::from_number(number).random().bytes::<1024>()).collect();
     type Messages<'a> = &'a [(Protocol, &'a [u8])];
     let table: [(&str, Messages); 4] = [
-        ("small", &[(Protocol::Presence, b"here"), (Protocol::OpLog, b""), (Protocol::Consensus, b"stored")]),
+        (
+            "small",
+            &[(Protocol::Presence, b"here"), (Protocol::OpLog, b"o"), (Protocol::Consensus, b"stored")],
+        ),
         ("compressed", &[(Protocol::OpLog, &[b'x'; 600])]),
         ("long", &[(Protocol::OpLog, &noise[..66_000]), (Protocol::Link, b"ping")]),
         ("full", &[(Protocol::OpLog, &[7; 40_000]), (Protocol::OpLog, &[8; 40_000])]),

@@ -23,6 +23,7 @@ pub fn scripts(write: impl Fn(&str, &str, Vec<u8>) -> io::Result<()>) -> io::Res
         ("documents", "many-kinds", many_kinds()),
         ("hub", "two-in-a-room", two_in_a_room()),
         ("hub", "reconnected", reconnected()),
+        ("hub", "two-rooms", two_rooms()),
         ("op_log", "own", own()),
         ("op_log", "received", received()),
         ("op_log", "copied", copied()),
@@ -117,7 +118,7 @@ fn many_kinds() -> Vec<u8> {
 fn enter(connection: u8, session: u8) -> [hub::Step; 3] {
     use hub::Step::*;
     let node = session;
-    let join = Join { connection, room: 0, space: 0, adopt: 1, password: 0 };
+    let join = Join { connection, room: 0, space: 0, adopt: 0, password: 0 };
     [Connect { address: 0 }, Authenticate { connection, session, node, host: 0 }, join]
 }
 
@@ -139,6 +140,16 @@ fn reconnected() -> Vec<u8> {
     let password = Join { connection: 1, room: 0, space: 0, adopt: 0, password: 7 };
     let all = enter(0, 0).into_iter().chain(enter(1, 2)).chain(broken).chain(enter(1, 2));
     plain(all.chain(wrong).chain([password, Violated { connection: 0 }, Pass { how: 12 }]))
+}
+
+fn two_rooms() -> Vec<u8> {
+    use hub::Step::*;
+    let there = [Connect { address: 0 }, Authenticate { connection: 1, session: 2, node: 2, host: 0 }];
+    let talk = [
+        Join { connection: 1, room: 1, space: 0, adopt: 0, password: 0 },
+        Signal { connection: 0, to: 2, kind: 0 },
+    ];
+    plain(enter(0, 0).into_iter().chain(there).chain(talk))
 }
 
 fn own() -> Vec<u8> {

@@ -243,12 +243,13 @@ impl World {
         true
     }
 
-    /// Everything again, in the order in which it came.
+    /// Everything again, in the order in which it came; and once more, which changes nothing.
     fn rebuild(&mut self, at: usize) {
         let replica = &mut self.replicas[at];
         let before = replica.state_hash();
         replica.documents.feed(Input::Rebuild);
-        let all = replica.held.iter().map(|held| self.written[*held].clone()).collect();
+        let all: Vec<_> = replica.held.iter().map(|held| self.written[*held].clone()).collect();
+        replica.documents.feed(Input::Deliver(all.clone()));
         replica.documents.feed(Input::Deliver(all));
         assert_eq!(replica.state_hash(), before, "starting again leads to the same");
     }

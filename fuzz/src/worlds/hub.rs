@@ -58,6 +58,8 @@ struct World {
     connections: u64,
     /// Who is at the other end.
     sessions: BTreeMap<ConnectionId, SessionId>,
+    /// The room that was asked for last on a connection. The answer may take its time.
+    asked: BTreeMap<ConnectionId, RoomCode>,
     /// The room that a session entered last.
     rooms: BTreeMap<SessionId, RoomCode>,
 }
@@ -77,8 +79,8 @@ impl World {
         };
         assert_eq!(config.validate(), Ok(()));
         let hub = Driven::new(|| Hub::new(config.clone(), Gullible::verifier(), Seed::from_number(1)));
-        let (open, sessions, rooms) = Default::default();
-        Self { hub, config, open, connections: 0, sessions, rooms }
+        let (open, sessions, asked, rooms) = Default::default();
+        Self { hub, config, open, connections: 0, sessions, asked, rooms }
     }
 
     fn chosen(&self, connection: u8) -> Option<ConnectionId> {
@@ -151,6 +153,9 @@ impl World {
             }
             _ => None,
         };
+        if let Some((connection, ClientMessage::Join { room, .. })) = &said {
+            self.asked.insert(*connection, *room);
+        }
         let effects = self.hub.feed(input);
         self.check(effects, said);
     }
@@ -187,9 +192,9 @@ impl World {
             (ServerMessage::Authenticated, Some((_, ClientMessage::Authenticate { session, .. }))) => {
                 self.sessions.insert(connection, *session);
             }
-            (ServerMessage::Joined { peers, .. }, Some((_, ClientMessage::Join { room, .. }))) => {
+            (ServerMessage::Joined { peers, .. }, _) => {
                 assert!(peers.len() < self.config.peers_per_room_max);
-                self.rooms.insert(self.sessions[&connection], *room);
+                self.rooms.insert(self.sessions[&connection], self.asked[&connection]);
             }
             (
                 ServerMessage::Offer { from, .. }
