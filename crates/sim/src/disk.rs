@@ -57,6 +57,23 @@ impl Disk {
         Row { table, key, value: old }
     }
 
+    /// Whether the next sync is the tenth, the twentieth, …
+    pub(crate) fn is_tenth(&self) -> bool {
+        self.syncs % 10 == 9
+    }
+
+    /// Forgets the oldest write that waits, and says nothing.
+    pub(crate) fn forget_one(&mut self) -> Option<WriteId> {
+        self.syncs += 1;
+        self.unsynced.pop_front().map(|(write, _)| write)
+    }
+
+    /// It is as fast as ever again: so many syncs are due.
+    pub(crate) fn catch_up(&mut self, now: Monotonic) -> usize {
+        self.free_at = now;
+        self.unsynced.len()
+    }
+
     /// There is space again: so many syncs are due.
     pub(crate) fn resume(&mut self) -> usize {
         std::mem::take(&mut self.stalled)

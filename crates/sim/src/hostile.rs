@@ -1,4 +1,4 @@
-//! What hostile nodes do.
+//! What hostile nodes will do: so far they are drawn and take part, and behave.
 
 use meshwork::Random;
 use serde::{Deserialize, Serialize};

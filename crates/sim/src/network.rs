@@ -43,7 +43,15 @@ struct Way {
 /// Frames on their way to one end.
 struct Frames {
     from: usize,
-    lane: Lane<Bytes>,
+    lane: Lane<Frame>,
+}
+
+/// A frame on its way.
+pub(crate) struct Frame {
+    /// When it set out.
+    pub(crate) sent: Monotonic,
+    /// What it holds.
+    pub(crate) bytes: Bytes,
 }
 
 /// The network between the nodes.
@@ -179,7 +187,10 @@ impl Network {
             at = at + RETRANSMIT;
         }
         let frames = self.lanes.entry((to, channel));
-        frames.or_insert_with(|| Frames { from: from.node, lane: Lane::default() }).lane.send(frame, at)
+        frames
+            .or_insert_with(|| Frames { from: from.node, lane: Lane::default() })
+            .lane
+            .send(Frame { sent: now, bytes: frame }, at)
     }
 
     /// When a packet has left its sender.
@@ -190,14 +201,15 @@ impl Network {
         way.free_at
     }
 
-    /// The oldest frame of a lane arrives, unless the way is cut: then it waits until that is over, or for ever.
-    pub(crate) fn arrive(&mut self, to: End, channel: Channel) -> Option<Bytes> {
+    /// The oldest frame of a lane arrives, from a node; unless the way is cut: then it waits until that is over, or for
+    /// ever.
+    pub(crate) fn arrive(&mut self, to: End, channel: Channel) -> Option<(usize, Frame)> {
         let frames = self.lanes.get_mut(&(to, channel))?;
         if self.ways[frames.from * self.nodes + to.node].cuts > 0 {
             frames.lane.stall();
             return None;
         }
-        frames.lane.arrive()
+        Some((frames.from, frames.lane.arrive()?))
     }
 
     /// When all that is under way to an end has arrived.

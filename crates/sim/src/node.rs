@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use meshwork::{
-    Deadline, Input, Machines, Mesh, Monotonic, NodeId, Row, Seed, SessionId, SpaceId, SpaceSecret,
-    Timestamp, Version, courier::Shuffled,
+    Deadline, Input, Machines, Mesh, Monotonic, NodeId, Policy, Row, Seed, SessionId, SpaceId, SpaceSecret,
+    Timestamp, Version, WriteId, courier::Shuffled,
 };
 use meshwork_consensus::{self as consensus, Consensus};
 use meshwork_crdt_state::Documents;
@@ -14,8 +14,15 @@ use meshwork_op_log::{self as op_log, OpLog};
 use meshwork_presence::{self as presence, Presence};
 use meshwork_transport::{self as transport, Transport};
 
-use crate::{clock::Clock, disk::Disk, fault::AfterCrash};
+use crate::{
+    clock::Clock,
+    disk::Disk,
+    fault::AfterCrash,
+    plant::{Bug, Careless},
+};
 
+/// For settings that are wrong on purpose.
+const FOREVER_MS: u64 = 1_000_000_000;
 /// How often timers fire in a hidden tab.
 const THROTTLED_US: u64 = 60_000_000;
 
@@ -56,6 +63,8 @@ pub(crate) struct Node {
     pub(crate) closing: bool,
     /// When it will be woken, on its own clock.
     armed: Option<Monotonic>,
+    /// What is wrong with it on purpose.
+    pub(crate) bug: Option<Bug>,
 }
 
 impl Node {
@@ -82,6 +91,7 @@ impl Node {
             doomed: None,
             closing: false,
             armed: None,
+            bug: None,
         }
     }
 
@@ -137,7 +147,11 @@ impl Node {
         self.lives.push(Life { session, began: now, ended: None, was_away: self.away > 0 });
         let found = machines.op_log.version().clone();
         let courier = Shuffled::new(seed.fork("shuffle").random());
-        self.mesh = Some(Mesh::new(machines).with_courier(courier));
+        let mesh = Mesh::new(machines);
+        self.mesh = Some(match self.bug {
+            Some(bug) => mesh.with_courier(Careless::new(courier, bug)),
+            None => mesh.with_courier(courier),
+        });
         Ok(found)
     }
 
@@ -158,13 +172,21 @@ impl Node {
         let transport = Transport::new(Default::default(), context, now, seed.fork("transport"));
         let capabilities = presence::Capabilities::default();
         let context = presence::Context { session, node: self.keys.node(), name: name.clone(), capabilities };
-        let presence = Presence::new(Default::default(), context, now);
+        let mut config = presence::Config::default();
+        if self.bug == Some(Bug::NeverExpire) {
+            (config.stale_ms, config.away_stale_ms) = (FOREVER_MS, FOREVER_MS);
+        }
+        let presence = Presence::new(config, context, now);
         let context =
             discovery::Context { session, signer: signer.clone(), name, space: Some(space), access: None };
         let config = discovery::Config { hubs: hub_url(), room: room(), ..Default::default() };
         let discovery = Discovery::new(config, context, now, seed.fork("discovery"));
         let context = consensus::Context { space, durable: true, signer, verifier };
-        let consensus = Consensus::new(Default::default(), context);
+        let mut config = consensus::Config::default();
+        if self.bug == Some(Bug::ConfirmAlone) {
+            config.policy = Policy::Count(1);
+        }
+        let consensus = Consensus::new(config, context);
         Ok(Machines {
             op_log,
             documents: Documents::new(Default::default()),
@@ -173,6 +195,19 @@ impl Node {
             discovery: Some(discovery),
             consensus: Some(consensus),
         })
+    }
+
+    /// Hands rows to the disk.
+    pub(crate) fn write(&mut self, write: WriteId, rows: Vec<Row>) {
+        self.disk.write(write, rows);
+    }
+
+    /// Lets the disk make the oldest write durable, if it can.
+    pub(crate) fn sync_one(&mut self) -> Option<WriteId> {
+        match self.bug {
+            Some(Bug::LoseWrites) if self.disk.is_tenth() => self.disk.forget_one(),
+            _ => self.disk.sync_one(),
+        }
     }
 
     /// Takes a new deadline; returns the true moment at which to wake it, if that was not arranged already.

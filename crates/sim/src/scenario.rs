@@ -125,10 +125,11 @@ pub enum ScenarioError {
     },
 }
 
-const NAMED: [(&str, &str); 8] = [
+const NAMED: [(&str, &str); 9] = [
     ("calm", include_str!("../scenarios/calm.toml")),
     ("lossy", include_str!("../scenarios/lossy.toml")),
     ("partitions", include_str!("../scenarios/partitions.toml")),
+    ("disks", include_str!("../scenarios/disks.toml")),
     ("browsers", include_str!("../scenarios/browsers.toml")),
     ("hostile", include_str!("../scenarios/hostile.toml")),
     ("absence", include_str!("../scenarios/absence.toml")),

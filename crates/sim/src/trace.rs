@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use meshwork::{Effect, Hash, Input, Monotonic};
 use meshwork_transport::{ConnectionAction, ConnectionEvent};
 
-use crate::Fault;
+use crate::{Fault, network::Frame};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -25,6 +25,15 @@ pub enum What {
     Input(Input),
     /// A node asked for something.
     Effect(Effect),
+    /// A frame came that another node had sent.
+    Frame {
+        /// Who.
+        from: usize,
+        /// When.
+        sent: Monotonic,
+        /// How many bytes.
+        bytes: usize,
+    },
     /// A fault began.
     Begins(Fault),
     /// A fault ended.
@@ -96,6 +105,11 @@ impl Trace {
             effect => self.text(effect),
         }
         self.hear(at, Some(node), || What::Effect(effect.clone()));
+    }
+
+    /// A frame comes: for listeners only, since what it holds was counted when it was sent.
+    pub(crate) fn frame(&mut self, at: Monotonic, to: usize, from: usize, frame: &Frame) {
+        self.hear(at, Some(to), || What::Frame { from, sent: frame.sent, bytes: frame.bytes.len() });
     }
 
     /// Anything else happens.

@@ -1,16 +1,18 @@
 //! A few seeds of every scenario, and the promise that a seed replays exactly.
 
-use std::process::{Command, Output};
+use std::process::Command;
 
 use meshwork_sim::{Plan, Scenario, Trace, World};
 
-fn program(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_meshwork-sim")).args(arguments).output().unwrap()
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meshwork-sim"));
+    command.args(arguments);
+    command
 }
 
 #[test]
 fn every_short_scenario_keeps_its_invariants() {
-    for name in ["calm", "lossy", "partitions", "hostile", "chaos"] {
+    for name in ["calm", "lossy", "partitions", "disks", "hostile", "chaos"] {
         let scenario = Scenario::load(name).unwrap();
         let (mut edits, mut faults) = (0, 0);
         for seed in 1000..1008 {
@@ -27,7 +29,7 @@ fn every_short_scenario_keeps_its_invariants() {
 #[test]
 fn a_seed_replays_to_the_same_trace_in_another_process() {
     let run = || {
-        let output = program(&["run", "--scenario", "chaos", "--seed", "7"]);
+        let output = program(&["run", "--scenario", "chaos", "--seed", "7"]).output().unwrap();
         assert!(output.status.success());
         String::from_utf8(output.stdout).unwrap()
     };
@@ -57,9 +59,35 @@ fn bad_arguments_are_named() {
         (&["run", "--plan", "no-such-plan.json"], "no-such-plan.json"),
     ];
     for (arguments, expected) in table {
-        let output = program(arguments);
+        let output = program(arguments).output().unwrap();
         assert!(!output.status.success());
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(text.contains(expected), "{text}");
     }
+}
+
+#[test]
+fn runs_can_be_read_and_seen() {
+    let replay = program(&["replay", "--scenario", "calm", "--seed", "1", "--node", "2", "--events", "2000"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(replay.stdout).unwrap();
+    assert!(text.contains("node 2") && text.contains("starts") && !text.contains("node 1 "), "{text}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("run.svg");
+    let picture = picture.to_str().unwrap();
+    assert!(
+        program(&["plot", "--seed", "3", "--seconds", "20", "--output", picture])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    let svg = std::fs::read_to_string(picture).unwrap();
+    assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
+    assert!(svg.contains("<title>edit</title>") && svg.contains("<polyline"));
+
+    let clean = program(&["minimise", "--scenario", "calm", "--seed", "1"]).output().unwrap();
+    assert!(String::from_utf8(clean.stderr).unwrap().contains("breaks no invariant"));
 }

@@ -103,6 +103,10 @@ pub(crate) struct Step {
     pub(crate) at: Monotonic,
     /// When it wants to be woken.
     pub(crate) deadline: Option<Deadline>,
+    /// It was woken; otherwise it was told something.
+    pub(crate) woken: bool,
+    /// How much it asked for.
+    pub(crate) effects: usize,
 }
 
 /// All of them.

@@ -7,6 +7,7 @@ use meshwork::{Command, Input};
 use super::{Event, World};
 use crate::{
     fault::{AfterCrash, Fault},
+    plant::Bug,
     trace::What,
 };
 
@@ -84,9 +85,16 @@ impl World {
             }
             Fault::DiskFull { node } => {
                 self.nodes[node].disk.full -= 1;
-                self.resume_syncs(node);
+                let due = self.nodes[node].disk.resume();
+                self.schedule_syncs(node, due);
             }
-            Fault::DiskSlow { node, factor } => self.nodes[node].disk.slowness -= factor,
+            Fault::DiskSlow { node, factor } => {
+                self.nodes[node].disk.slowness -= factor;
+                if self.nodes[node].disk.slowness == 0 {
+                    let due = self.nodes[node].disk.catch_up(self.now);
+                    self.schedule_syncs(node, due);
+                }
+            }
             Fault::ClockJump { .. } => {}
             Fault::Throttle { node } => {
                 self.nodes[node].throttled -= 1;
@@ -176,7 +184,7 @@ impl World {
         if let Some(life) = state.lives.last_mut().filter(|life| hidden && life.ended.is_none()) {
             life.was_away = true;
         }
-        if changes {
+        if changes && self.nodes[node].bug != Some(Bug::NeverAway) {
             self.tell(node, life, Input::Command(Command::SetAway(hidden)));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use meshwork::{Command, Effect, Input, Mesh, Row, WriteId, step};
+use meshwork::{Command, Deadline, Effect, Input, Mesh, Row, WriteId, step};
 use meshwork_transport::ConnectionEvent;
 use meshwork_wire::Channel;
 
@@ -12,6 +12,7 @@ use crate::{
     invariants::{Start, Step},
     network::End,
     node::Wake,
+    plant::Bug,
     trace::What,
 };
 
@@ -94,16 +95,16 @@ impl World {
     pub(super) fn sync(&mut self, node: usize, life: u64) {
         if self.nodes[node].life == life
             && self.nodes[node].is_up()
-            && let Some(write) = self.nodes[node].disk.sync_one()
+            && let Some(write) = self.nodes[node].sync_one()
         {
             self.tell(node, life, Input::Persisted { write });
         }
     }
 
-    /// There is space on a disk again.
-    pub(super) fn resume_syncs(&mut self, node: usize) {
+    /// A disk can do at once what it could not.
+    pub(super) fn schedule_syncs(&mut self, node: usize, due: usize) {
         let life = self.nodes[node].life;
-        for _ in 0..self.nodes[node].disk.resume() {
+        for _ in 0..due {
             self.schedule(SYNC, Event::Sync { node, life });
         }
     }
@@ -116,12 +117,21 @@ impl World {
         }
         let Some(mut mesh) = self.nodes[node].mesh.take() else { return };
         let mut effects = Vec::new();
-        let deadline = step(&mut mesh, now, input, |effect| effects.push(effect));
+        let woken = input.is_none();
+        let mut deadline = step(&mut mesh, now, input, |effect| effects.push(effect));
+        if self.nodes[node].bug == Some(Bug::Spin) {
+            deadline = Some(Deadline { at: now.monotonic, why: "planted" });
+        }
         for effect in &effects {
             self.trace.effect(self.now, node, effect);
         }
         if node < self.plan.nodes {
-            self.observe(node, &mesh, &effects, Step { at: now.monotonic, deadline });
+            self.observe(
+                node,
+                &mesh,
+                &effects,
+                Step { at: now.monotonic, deadline, woken, effects: effects.len() },
+            );
         }
         self.nodes[node].mesh = Some(mesh);
         self.perform_all(node, effects);
@@ -177,11 +187,15 @@ impl World {
     fn persist(&mut self, node: usize, write: WriteId, rows: Vec<Row>) {
         let delay = self.random.duration(SYNC / 4, SYNC * 4);
         let state = &mut self.nodes[node];
-        state.disk.write(write, rows);
+        state.write(write, rows);
         // Writes become durable one after the other.
         let at = state.disk.free_at.max(self.now) + delay * (1 + state.disk.slowness);
         state.disk.free_at = at;
         let life = state.life;
+        if state.bug == Some(Bug::AcknowledgeEarly) {
+            let input = Box::new(Input::Persisted { write });
+            self.schedule(Duration::ZERO, Event::Tell { node, life, input });
+        }
         self.schedule_at(at, Event::Sync { node, life });
     }
 

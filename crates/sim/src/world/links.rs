@@ -7,7 +7,7 @@ use meshwork_transport::{ConnectionAction, ConnectionEvent, Fingerprints};
 use meshwork_wire::Channel;
 
 use super::{Event, World};
-use crate::network::End;
+use crate::{network::End, plant::Bug};
 
 /// How long a description takes to make.
 const DESCRIBE: Duration = Duration::from_millis(2);
@@ -76,13 +76,17 @@ impl World {
     pub(super) fn transmit(&mut self, from: End, channel: Channel, frame: Bytes) {
         let Some(to) = self.network.other(from) else { return };
         let bytes = frame.len();
+        let frame =
+            if self.nodes[from.node].bug == Some(Bug::CorruptFrames) { corrupt(&frame) } else { frame };
         let at = self.network.send(self.now, from, to, channel, frame);
         self.schedule_at(at, Event::Sent { from, channel, bytes });
         self.schedule_at(at, Event::Frame { to, channel });
     }
 
     pub(super) fn frame_arrives(&mut self, to: End, channel: Channel) {
-        if let Some(frame) = self.network.arrive(to, channel) {
+        if let Some((from, frame)) = self.network.arrive(to, channel) {
+            self.trace.frame(self.now, to.node, from, &frame);
+            let frame = frame.bytes;
             let event = ConnectionEvent::Received { channel, frame };
             self.tell(to.node, to.life, Input::Connection { link: to.link, event });
         }
@@ -96,4 +100,14 @@ impl World {
             }
         }
     }
+}
+
+/// The frame with one bit changed in the middle.
+fn corrupt(frame: &Bytes) -> Bytes {
+    let mut bytes = frame.to_vec();
+    let middle = bytes.len() / 2;
+    if let Some(byte) = bytes.get_mut(middle) {
+        *byte ^= 0x10;
+    }
+    bytes.into()
 }

@@ -23,6 +23,7 @@ use crate::{
     invariants::{self, Invariant, Scene, Settled, Verdict, Violation},
     network::{End, Network},
     node::Node,
+    plant::Bug,
     workload,
 };
 
@@ -176,6 +177,15 @@ impl World {
             seed,
             plan,
         }
+    }
+
+    /// The same world, with something wrong with every correct node: for tests of the simulator itself.
+    #[must_use]
+    pub fn with_bug(mut self, bug: Bug) -> Self {
+        for node in &mut self.nodes[..self.plan.nodes] {
+            node.bug = Some(bug);
+        }
+        self
     }
 
     /// Runs until everything that has to come true has, time is up, or an invariant breaks.

@@ -1,0 +1,98 @@
+//! Bugs on purpose: each shows that the invariant that it breaks would be missed if it were not there.
+//!
+//! They are planted where a node is hosted (between its machines, in its settings, its disk, its signatures), never in
+//! the machines.
+
+use meshwork::{
+    Effect, Event, HybridTime,
+    courier::{Courier, Letter, Shuffled},
+    route::Routed,
+};
+use meshwork_crdt_state as documents;
+use meshwork_transport as transport;
+use meshwork_wire::Channel;
+
+/// What is wrong with every correct node of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bug {
+    /// Operations that are here already are shown again.
+    SkipDeduplication,
+    /// Operations are delivered before those on which they depend.
+    DeliverEarly,
+    /// Nothing that a peer asks for is sent.
+    ForgetResends,
+    /// The last write is the one that came last.
+    ArrivalOrder,
+    /// Writes are acknowledged before they are durable.
+    AcknowledgeEarly,
+    /// The disk loses every tenth write and says nothing.
+    LoseWrites,
+    /// An operation counts as confirmed when its author has stored it.
+    ConfirmAlone,
+    /// Whoever is silent is still here.
+    NeverExpire,
+    /// A tab does not say that it is away.
+    NeverAway,
+    /// Frames are changed on their way.
+    CorruptFrames,
+    /// The machines want to be woken now, always.
+    Spin,
+}
+
+/// Carries letters as [`Shuffled`] does, less well.
+pub(crate) struct Careless {
+    courier: Shuffled,
+    bug: Bug,
+    held: Option<Letter>,
+    deliveries: u64,
+}
+
+impl Careless {
+    pub(crate) fn new(courier: Shuffled, bug: Bug) -> Self {
+        Self { courier, bug, held: None, deliveries: 0 }
+    }
+
+    /// Every other delivery waits until the next one has overtaken it.
+    fn post_late(&mut self, letter: Letter) {
+        match self.held.take() {
+            Some(held) => {
+                self.courier.post(letter);
+                self.courier.post(held);
+            }
+            None => self.held = Some(letter),
+        }
+    }
+}
+
+impl Courier for Careless {
+    fn post(&mut self, mut letter: Letter) {
+        match (self.bug, &mut letter.message) {
+            (Bug::DeliverEarly, Routed::Documents(documents::Input::Deliver(_))) => {
+                return self.post_late(letter);
+            }
+            (
+                Bug::ForgetResends,
+                Routed::Transport(transport::Input::Send { channel: Channel::Bulk, .. }),
+            ) => return,
+            (Bug::ArrivalOrder, Routed::Documents(documents::Input::Deliver(operations))) => {
+                for operation in operations {
+                    self.deliveries += 1;
+                    operation.time = HybridTime { wall_ms: self.deliveries, counter: 0 };
+                }
+            }
+            (
+                Bug::SkipDeduplication,
+                Routed::Host(Effect::Event(event @ Event::OperationReceived { .. })),
+            ) => {
+                let again = Routed::Host(Effect::Event(event.clone()));
+                self.courier.post(Letter { from: letter.from, message: again });
+            }
+            _ => {}
+        }
+        self.courier.post(letter);
+    }
+
+    fn next(&mut self) -> Option<Letter> {
+        self.courier.next()
+    }
+}
