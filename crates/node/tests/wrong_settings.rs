@@ -12,8 +12,8 @@ const MISTAKES: [&str; 9] =
     ["0", "-1", "1.5", "9223372036854775807", "true", "\"text\"", "\"\"", "[7]", "{ unknown = 1 }"];
 
 fn load(text: &str) -> Result<(), String> {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(text.as_bytes()).unwrap();
+    let mut file = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
+    file.write_all(text.as_bytes()).map_err(|error| error.to_string())?;
     let config = NodeConfig::load(Some(file.path())).map_err(|error| error.to_string())?;
     config.validate().map_err(|error| error.to_string())
 }
