@@ -1,5 +1,7 @@
 //! The program `meshwork`: hubs, nodes, their client, the demo and the benchmark.
 
+#![warn(clippy::print_stderr, reason = "what fails on a closed pipe; `output::warn` does not")]
+
 mod cli;
 
 use std::process::ExitCode;
@@ -14,7 +16,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if error.is::<cli::NobodyReads>() => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("meshwork: {}", explain(&error));
+            cli::warn(explain(&error));
             ExitCode::FAILURE
         }
     }

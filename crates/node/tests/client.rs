@@ -113,6 +113,32 @@ fn a_reader_that_has_had_enough_ends_the_program_quietly() {
     }
 }
 
+/// A standard error that nobody reads.
+fn closed_stderr(command: &mut std::process::Command) -> &mut std::process::Command {
+    let (reader, errors) = std::io::pipe().unwrap();
+    drop(reader);
+    command.stderr(errors)
+}
+
+#[test]
+fn errors_that_nobody_reads_change_nothing() {
+    let nobody = format!("127.0.0.1:{}", free_port());
+    let mut status = common::command(["status", "--api", &nobody], &[]);
+    assert_eq!(closed_stderr(&mut status).status().unwrap().code(), Some(1));
+
+    // A node that says much.
+    let mut node = common::command(["node", "--api", &nobody], &[("RUST_LOG", "trace")]);
+    let mut node = closed_stderr(&mut node).stdin(std::process::Stdio::null()).spawn().unwrap();
+    let api = common::Api { address: nobody.parse().unwrap() };
+    eventually(
+        "the API",
+        || api.try_set("k", "v", "stored"),
+        |set| set.as_ref().is_some_and(|set| set.status == 200),
+    );
+    common::signal_to(&node, "-TERM");
+    assert!(node.wait().unwrap().success());
+}
+
 #[test]
 fn peers_are_shown_and_events_watched() {
     let (_hub, url) = hub();

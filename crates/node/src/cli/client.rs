@@ -8,7 +8,10 @@ use futures_util::StreamExt as _;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use super::{output::say, table::table};
+use super::{
+    output::{say, warn},
+    table::table,
+};
 
 /// How long a confirmation may take before a person is told what it waits for.
 const WAIT_UNEXPLAINED: Duration = Duration::from_secs(3);
@@ -213,7 +216,7 @@ async fn explain_wait(api: &ApiArguments) -> Infallible {
     // One that does not answer will not answer the edit either, and that is what is told then.
     if let Ok(status) = api.get("/api/status", &[]).await {
         let linked = status["connected_peers"].as_array().map_or(0, Vec::len);
-        eprintln!("meshwork: visible, but not confirmed yet; nodes that are linked now: {linked}");
+        warn(format_args!("visible, but not confirmed yet; nodes that are linked now: {linked}"));
     }
     std::future::pending().await
 }

@@ -10,7 +10,7 @@ mod output;
 mod process;
 mod table;
 
-pub(crate) use output::NobodyReads;
+pub(crate) use output::{NobodyReads, warn};
 
 use std::{io::IsTerminal as _, process::ExitCode};
 
@@ -84,6 +84,8 @@ pub(crate) fn start_logging(service: bool) {
         .with_writer(std::io::stderr)
         .with_ansi(colours)
         .with_target(false)
+        // They would go to the standard error that has just failed, and panic.
+        .log_internal_errors(false)
         .init();
 }
 

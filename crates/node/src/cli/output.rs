@@ -1,8 +1,8 @@
-//! Standard output.
+//! Standard output and standard error.
 
 use std::{
     fmt::Display,
-    io::{ErrorKind, Write as _, stdout},
+    io::{ErrorKind, Write as _, stderr, stdout},
 };
 
 use anyhow::{Context as _, Result};
@@ -18,4 +18,9 @@ pub(crate) fn say(line: impl Display) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(NobodyReads.into()),
         written => written.context("cannot write to standard output"),
     }
+}
+
+/// Tells a person on standard error, if anybody reads it: nothing depends on that.
+pub(crate) fn warn(line: impl Display) {
+    let _ = writeln!(stderr().lock(), "meshwork: {line}");
 }

@@ -143,10 +143,15 @@ impl Process {
     }
 
     fn signal(self, signal: &str) -> Ended {
-        let told = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(told.success());
+        signal_to(&self.child, signal);
         self.ended()
     }
+}
+
+/// Sends a signal, such as `-TERM`, to a process.
+pub fn signal_to(child: &Child, signal: &str) {
+    let told = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
 }
 
 impl Drop for Process {

@@ -24,7 +24,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use meshwork::{RoomCode, Seed};
 use url::Url;
 
-use super::process::{self, DataDirectory};
+use super::{
+    output::warn,
+    process::{self, DataDirectory},
+};
 use peer::Peer;
 use report::Report;
 pub(crate) use worker::run as run_worker;
@@ -135,7 +138,7 @@ pub(crate) async fn run(arguments: BenchArguments) -> Result<ExitCode> {
         None => DataDirectory::temporary("bench")?,
     };
     if cfg!(debug_assertions) {
-        eprintln!("meshwork: this is a debug build; its figures say little");
+        warn("this is a debug build; its figures say little");
     }
     let all = Part::value_variants().iter().copied();
     let parts: Vec<Part> =

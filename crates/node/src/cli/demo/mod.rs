@@ -20,7 +20,7 @@ use meshwork::{ReplicaId, Seed};
 use meshwork_identity::RoomCode;
 
 use super::{
-    output::say,
+    output::{say, warn},
     process::{DataDirectory, Hub, Worker},
 };
 use protocol::{Order, Report, Tell, Work};
@@ -146,7 +146,7 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
         summary.print()?;
     }
     for fault in &faults {
-        eprintln!("meshwork: {fault}");
+        warn(fault);
     }
     let good = summary.converged() && summary.lost_confirmed() == 0 && faults.is_empty();
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
