@@ -26,6 +26,18 @@ fn the_client_reads_and_writes() {
     assert_eq!(shown("app", "users/ada/age"), json!(36));
     assert_eq!(shown("odd ü/name", "a~1b"), json!([1, 2]));
 
+    for name in ["a/b", "?", "#", "%", "%2F", "...", "a?b=c#d", "-", "&", "+"] {
+        run(["set", "--api", api, "--", name, "name", name]).succeeded();
+        assert_eq!(shown(name, "name"), json!(name));
+        assert_eq!(node.api.get("/api/documents").to_string().matches(&json!(name).to_string()).count(), 1);
+    }
+    for value in ["-5", "-1.5e3", "-", "--jason", "-x"] {
+        run(["set", "--api", api, "app", "hyphen", value]).succeeded();
+        assert_eq!(shown("app", "hyphen"), serde_json::from_str(value).unwrap_or_else(|_| json!(value)));
+        run(["presence", "--api", api, "shown", value]).succeeded();
+    }
+    run(["set", "--api", api, "app", "hyphen", "-6", "--wait", "visible"]).succeeded();
+
     let status = run(["status", "--api", api]).succeeded();
     assert!(status.contains("ada") && status.contains("operation_log_size"), "{status}");
     let status: Value = serde_json::from_str(&run(["status", "--json", "--api", api]).succeeded()).unwrap();
@@ -41,6 +53,11 @@ fn the_client_says_what_is_wrong() {
     run(["set", "--api", api, "app", "", "1"]).refused("the document itself is a map");
     run(["set", "--api", api, "app", "k", "1", "--wait", "forever"])
         .refused("[possible values: visible, stored, confirmed]");
+    for name in [".", ".."] {
+        run(["get", "--api", api, name]).refused(&format!("a document named `{name}` cannot be reached"));
+        run(["set", "--api", api, name, "k", "1"]).refused(&format!("a document named `{name}` cannot"));
+    }
+    run(["get", "--api", api, ""]).refused("takes 1 to 128 bytes, this one has 0");
     let nobody = format!("127.0.0.1:{}", free_port());
     for command in ["status", "peers", "watch"] {
         run([command, "--api", &nobody]).refused(&format!("no node answers at {nobody}"));
@@ -51,7 +68,29 @@ fn the_client_says_what_is_wrong() {
         .refused(&format!("no node answers at {nobody}; start one with --api"));
     run(["status", "--api", "nonsense here"]).refused("the address of the API");
     let (_hub, url) = hub();
-    run(["status", "--api", url.strip_prefix("http://").unwrap()]).refused("not a node's answer");
+    for command in ["status", "watch"] {
+        run([command, "--api", url.strip_prefix("http://").unwrap()]).refused("not a node's answer");
+    }
+    // A node reached by a name that is not this machine's own.
+    let name = api.replace("127.0.0.1", "0.0.0.0");
+    run(["watch", "--api", &name]).refused("is not a loopback host");
+}
+
+#[test]
+fn proxies_of_the_environment_are_not_asked() {
+    let proxy = format!("http://127.0.0.1:{}", free_port());
+    let environment =
+        ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].map(|name| (name, proxy.as_str()));
+    let (_hub, url) = hub();
+    let node = NodeProcess::start_with(&format!("--hub {url} --room A3B7K9"), &environment);
+    let api = node.api.address.to_string();
+    for arguments in ["status", "peers", "presence", "presence cursor 1", "set app k v", "get app k"] {
+        let command = format!("{arguments} --api {api}");
+        Process::start_with(command, &environment).ended().succeeded();
+    }
+    let mut watch = Process::start_with(format!("watch --api {api}"), &environment);
+    let _peer = NodeProcess::start(&format!("--hub {url} --room A3B7K9"));
+    watch.line("link_up");
 }
 
 #[test]

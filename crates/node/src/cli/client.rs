@@ -5,10 +5,12 @@ use std::{convert::Infallible, time::Duration};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use futures_util::StreamExt as _;
+use meshwork::DocumentId;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use super::{
+    events::{EventReader, SentEvent},
     output::{say, warn},
     table::table,
 };
@@ -46,6 +48,7 @@ pub(crate) struct SetArguments {
     /// Keys from the root downwards, between slashes
     path: String,
     /// The value, as JSON; what is not JSON is taken as text
+    #[arg(allow_hyphen_values = true)]
     value: String,
     /// Return when it is `stored` here, or `confirmed` by others
     #[arg(long, value_parser = ["visible", "stored", "confirmed"], default_value = "stored")]
@@ -60,7 +63,7 @@ pub(crate) struct PresenceArguments {
     #[arg(requires = "change")]
     key: Option<String>,
     /// The value, as JSON; what is not JSON is taken as text
-    #[arg(group = "change")]
+    #[arg(group = "change", allow_hyphen_values = true)]
     value: Option<String>,
     /// How long it lives, in milliseconds
     #[arg(long, value_name = "MS", requires = "value")]
@@ -77,13 +80,18 @@ impl ApiArguments {
 
     async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value> {
         let url = url::Url::parse_with_params(&self.url(path), query).context("the address of the API")?;
-        answer(self.send(Client::new().get(url)).await?).await
+        answer(self.send(http()?.get(url)).await?).await
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response> {
         let answered = request.send().await;
         answered.with_context(|| format!("no node answers at {}; start one with --api", self.api))
     }
+}
+
+/// The API is on this machine: proxies, which the environment may name, lie elsewhere.
+fn http() -> Result<Client> {
+    Client::builder().no_proxy().build().context("cannot make HTTP requests")
 }
 
 /// The answer's JSON, or its error as ours.
@@ -154,7 +162,7 @@ pub(crate) async fn presence(arguments: PresenceArguments) -> Result<()> {
             json!({ "set": set })
         }
     };
-    answer(api.send(Client::new().post(api.url("/api/presence")).json(&body)).await?).await?;
+    answer(api.send(http()?.post(api.url("/api/presence")).json(&body)).await?).await?;
     Ok(())
 }
 
@@ -187,7 +195,7 @@ fn json_or_text(value: String) -> Value {
 }
 
 pub(crate) async fn get(arguments: GetArguments) -> Result<()> {
-    let path = format!("/api/documents/{}", encode(&arguments.document));
+    let path = format!("/api/documents/{}", segment(&arguments.document)?);
     let value = arguments.api.get(&path, &[("path", &arguments.path)]).await?;
     say(format_args!("{value:#}"))
 }
@@ -195,9 +203,9 @@ pub(crate) async fn get(arguments: GetArguments) -> Result<()> {
 pub(crate) async fn set(arguments: SetArguments) -> Result<()> {
     let value = json_or_text(arguments.value);
     let keys = meshwork::parse_path(&arguments.path);
-    let path = format!("/api/documents/{}?wait={}", encode(&arguments.document), arguments.wait);
+    let path = format!("/api/documents/{}?wait={}", segment(&arguments.document)?, arguments.wait);
     let body = json!({ "set": { "path": keys, "value": value } });
-    let request = Client::new().post(arguments.api.url(&path)).json(&body);
+    let request = http()?.post(arguments.api.url(&path)).json(&body);
     let done = async { answer(arguments.api.send(request).await?).await };
     let dot = tokio::select! {
         dot = done => dot?,
@@ -223,33 +231,35 @@ async fn explain_wait(api: &ApiArguments) -> Infallible {
 
 /// Prints events until the node ends.
 pub(crate) async fn watch(arguments: ApiArguments) -> Result<()> {
-    let response = arguments.send(Client::new().get(arguments.url("/api/events"))).await?;
+    let response = arguments.send(http()?.get(arguments.url("/api/events"))).await?;
+    if !response.status().is_success() {
+        return answer(response).await.map(drop);
+    }
     let mut chunks = response.bytes_stream();
-    let mut waiting = String::new();
+    let mut reader = EventReader::default();
     while let Some(Ok(chunk)) = chunks.next().await {
-        waiting.push_str(&String::from_utf8_lossy(&chunk));
-        while let Some((event, rest)) = waiting.split_once("\n\n") {
-            let name = event.lines().find_map(|line| line.strip_prefix("event: ")).unwrap_or_default();
-            let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or_default();
+        for SentEvent { name, data } in reader.read(&chunk) {
             if arguments.json {
                 say(format_args!("{{\"event\":\"{name}\",\"data\":{data}}}"))?;
             } else {
                 say(format_args!("{name:20} {data}"))?;
             }
-            waiting = rest.to_owned();
         }
     }
     bail!("the node has ended")
 }
 
 /// A document's name as one segment of a URL's path.
-fn encode(name: &str) -> String {
-    name.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                char::from(byte).to_string()
-            }
-            byte => format!("%{byte:02X}"),
-        })
-        .collect()
+fn segment(name: &str) -> Result<String> {
+    let name = DocumentId::new(name)?;
+    let name = name.as_str();
+    // Clients resolve these before they ask, however they are encoded.
+    if matches!(name, "." | "..") {
+        bail!("a document named `{name}` cannot be reached over HTTP, where that means a folder");
+    }
+    let encoded = name.bytes().map(|byte| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    });
+    Ok(encoded.collect())
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod client;
 mod demo;
+mod events;
 mod hub;
 mod invite;
 mod node;
