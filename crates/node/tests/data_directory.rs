@@ -111,7 +111,7 @@ fn other_versions_and_foreign_files_are_left_alone() {
 
     let store = folder.path().join("meshwork.redb");
     let known = set_store_format(&store, 7);
-    refused(folder.path(), "the store has format 7, and this program knows format 1");
+    refused(folder.path(), "the store has format 7, and this program knows format 2");
     assert_eq!(set_store_format(&store, known), 7);
     still_good(folder.path());
 
@@ -225,4 +225,50 @@ fn a_disk_that_fills_up_stalls_edits_and_loses_none_that_was_acknowledged() {
     let document = node.api.get("/api/documents/app");
     assert_eq!(document.as_object().unwrap().len(), 120);
     assert!(before.iter().all(|key| document[key] == large.as_str()));
+}
+
+#[test]
+fn a_node_that_cannot_store_what_is_open_ends_at_the_second_word() {
+    let Some(mount) = Mount::new("size=6m") else { return };
+    let mut node = NodeProcess::start(&format!("--data {}", mount.path().display()));
+    let api = node.api;
+    let large = "x".repeat(1_000_000);
+    for number in 0..10 {
+        assert_eq!(api.try_set(&number.to_string(), &large, "visible").unwrap().status, 200);
+    }
+    node.process.line("storage takes no writes: ");
+    node.process.tell("-INT");
+    node.process.line("storing what is open");
+    node.process.interrupt().refused("ended before everything was stored");
+}
+
+#[test]
+fn a_store_that_is_gone_is_asked_for_and_not_replaced_by_an_empty_one() {
+    let Some(mount) = Mount::new("size=6m") else { return };
+    let settings = [("MESHWORK_STORAGE__RETRY_MAX_MS", "100")];
+    let node = NodeProcess::start_with(&format!("--data {}", mount.path().display()), &settings);
+    let api = node.api;
+    let mut events = api.events();
+    let writer = std::thread::spawn(move || {
+        for number in 0..100 {
+            let answer = api.try_set(&format!("{number}"), &"x".repeat(100_000), "stored");
+            assert_eq!(answer.map(|answer| answer.status), Some(200));
+        }
+    });
+    let reason = events.next("storage_stalled")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("the disk is full"), "{reason}");
+    let [store, away] = ["meshwork.redb", "away"].map(|name| mount.path().join(name));
+    fs::rename(&store, &away).unwrap();
+    mount.remount("size=64m");
+    let reason = events.next("storage_stalled")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("the store has gone") && reason.contains("put it back"), "{reason}");
+    assert_eq!(api.status()["storage_stalled"], Value::String(reason));
+    assert!(!store.exists());
+
+    fs::rename(&away, &store).unwrap();
+    events.next("storage_recovered");
+    writer.join().unwrap();
+    node.process.kill();
+    let node = NodeProcess::start(&format!("--data {}", mount.path().display()));
+    assert_eq!(node.api.get("/api/documents/app").as_object().unwrap().len(), 100);
 }

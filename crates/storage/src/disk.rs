@@ -13,17 +13,20 @@ use redb::{
     TableDefinition, TableError, TableHandle, WriteTransaction,
 };
 
-use crate::{Config, Folder, Medium, Stats, StorageError, Store, failure::Failure};
+use crate::{Config, Folder, Medium, Stats, StorageError, Store, failure::Failure, gate::Gate};
 
 /// Every table, in the order in which they are read back.
 const TABLES: [Table; 3] = [Table::Blocks, Table::Meta, Table::Proofs];
 
 /// The format that this program reads and writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Says that the file is ours, and which format it has.
 const FORMAT: TableDefinition<&str, u32> = TableDefinition::new("meshwork format");
 const FORMAT_KEY: &str = "version";
+/// Says which store it is.
+const IDENTITY: TableDefinition<&str, &[u8]> = TableDefinition::new("meshwork identity");
+const ID_KEY: &str = "id";
 
 /// No file is larger before the first commit to it.
 const UNBORN_BYTES_MAX: u64 = 16 << 20;
@@ -38,15 +41,22 @@ const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 /// not closed, and goes back to the one before if they did not all arrive.
 ///
 /// redb wants a file opened again after any failure to read or write. The next commit does so, therefore a store that
-/// failed is used on as if nothing had happened.
+/// failed is used on as if nothing had happened. It is never made anew then: were the file gone, what it held would be
+/// gone in silence.
 #[derive(Debug)]
 pub struct RedbStore<M: Medium = Folder> {
     medium: M,
     cache_bytes: usize,
+    /// `None` until it was open for the first time.
+    id: Option<StoreId>,
     /// `None` after a failure.
     database: Option<Database>,
     rows: u64,
 }
+
+/// Tells one store from all others: random, made with it and kept in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StoreId([u8; 16]);
 
 impl RedbStore {
     /// Opens the store in `folder`, or makes both.
@@ -58,36 +68,81 @@ impl RedbStore {
     pub fn with_config(folder: &Path, config: &Config) -> Result<Self, StorageError> {
         RedbStore::on(Folder::new(folder), config)
     }
+
+    /// Opens the store that this process had open before, and makes none: [`StorageError::Gone`] if it is not there.
+    pub fn reopen(folder: &Path, config: &Config, id: StoreId) -> Result<Self, StorageError> {
+        RedbStore::opened(Folder::new(folder), config, Some(id))
+    }
 }
 
 impl<M: Medium> RedbStore<M> {
     /// Opens the store on `medium`, or makes it there.
     pub fn on(medium: M, config: &Config) -> Result<Self, StorageError> {
-        let mut store = Self { medium, cache_bytes: config.cache_bytes, database: None, rows: 0 };
+        Self::opened(medium, config, None)
+    }
+
+    fn opened(medium: M, config: &Config, id: Option<StoreId>) -> Result<Self, StorageError> {
+        let mut store = Self { medium, cache_bytes: config.cache_bytes, id, database: None, rows: 0 };
         match store.open_database() {
             Ok(_) => Ok(store),
             Err(failure) => Err(failure.at(store.medium.path())),
         }
     }
 
+    /// Which store it is; known once it was open.
+    pub fn id(&self) -> Option<StoreId> {
+        self.id
+    }
+
+    /// Where the store lay that was open, any file that is none is another one.
     fn open_database(&mut self) -> Result<&Database, Failure> {
+        let known = self.id.is_some();
+        self.open_redb_and_check().map_err(|failure| match failure {
+            Failure::Foreign if known => Failure::Gone,
+            failure => failure,
+        })
+    }
+
+    fn open_redb_and_check(&mut self) -> Result<&Database, Failure> {
         if self.database.is_none() {
-            let opened = self.open_or_clear()?;
+            let (opened, gate) = match self.id {
+                None => self.create_or_clear()?,
+                Some(_) => self.open_existing()?,
+            };
             // Kept even if it turns out to be of no use, so that it is closed with care.
             let database = self.database.insert(opened);
-            self.rows = check_format(database)?;
+            let (id, rows) = check_format(database, self.id)?;
+            gate.open()?;
             self.medium.created()?;
+            (self.id, self.rows) = (Some(id), rows);
         }
         self.database.as_ref().ok_or_else(|| Failure::Io(io::Error::other("the store is closed")))
     }
 
     /// A crash while the file is being made leaves one that redb takes for another program's. Nothing was ever
     /// committed to it, so it is made again.
-    fn open_or_clear(&self) -> Result<Database, Failure> {
-        match self.open_redb() {
-            Err(Failure::Foreign) if clear_if_unborn(&self.medium.open()?)? => self.open_redb(),
+    fn create_or_clear(&self) -> Result<(Database, Gate<M::Backend>), Failure> {
+        match self.open_redb(self.medium.create()?) {
+            Err(Failure::Foreign) if clear_if_unborn(&self.medium.create()?)? => {
+                self.open_redb(self.medium.create()?)
+            }
             result => result,
         }
+    }
+
+    /// redb would make a database of an empty file.
+    fn open_existing(&self) -> Result<(Database, Gate<M::Backend>), Failure> {
+        let backend = match self.medium.open() {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Err(Failure::Gone);
+            }
+            backend => backend?,
+        };
+        if backend.len()? == 0 {
+            backend.close()?;
+            return Err(Failure::Gone);
+        }
+        self.open_redb(backend)
     }
 
     /// redb writes when it is closed, and may find the damage only then.
@@ -102,10 +157,13 @@ impl<M: Medium> RedbStore<M> {
         }
     }
 
-    fn open_redb(&self) -> Result<Database, Failure> {
-        let backend = self.medium.open()?;
+    fn open_redb(&self, backend: M::Backend) -> Result<(Database, Gate<M::Backend>), Failure> {
+        let gate = Gate::new(backend);
+        let mut builder = Builder::new();
+        builder.set_cache_size(self.cache_bytes);
         // redb panics on some kinds of damage.
-        contained(|| Ok(Builder::new().set_cache_size(self.cache_bytes).create_with_backend(backend)?))
+        let database = contained(|| Ok(builder.create_with_backend(gate.clone())?))?;
+        Ok((database, gate))
     }
 }
 
@@ -164,13 +222,14 @@ fn contained<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure>
     })
 }
 
-/// Checks that the file is ours and of our format; makes it so if it is new. Returns the number of rows.
-fn check_format(database: &Database) -> Result<u64, Failure> {
+/// Checks that the file is ours, of our format and, if one is `expected`, that very store; makes it so if it is new.
+/// Returns which one it is, and the number of rows.
+fn check_format(database: &Database, expected: Option<StoreId>) -> Result<(StoreId, u64), Failure> {
     contained(|| {
         let transaction = database.begin_write()?;
         let tables: Vec<_> = transaction.list_tables()?.map(|table| table.name().to_string()).collect();
         if tables.is_empty() && transaction.list_multimap_tables()?.next().is_none() {
-            return make_format(transaction);
+            return if expected.is_some() { Err(Failure::Gone) } else { make_format(transaction) };
         }
         if !tables.iter().any(|table| table == FORMAT.name()) {
             return Err(Failure::Foreign);
@@ -180,22 +239,34 @@ fn check_format(database: &Database) -> Result<u64, Failure> {
             format.get(FORMAT_KEY)?.map(|version| version.value())
         };
         match found {
-            Some(FORMAT_VERSION) => {
-                let rows = count(&transaction)?;
-                transaction.abort()?;
-                Ok(rows)
-            }
-            Some(other) => Err(Failure::Version(other)),
-            None => Err(Failure::Foreign),
+            Some(FORMAT_VERSION) => {}
+            Some(other) => return Err(Failure::Version(other)),
+            None => return Err(Failure::Foreign),
         }
+        let id = read_id(&transaction)?;
+        if expected.is_some_and(|expected| expected != id) {
+            return Err(Failure::Gone);
+        }
+        let rows = count(&transaction)?;
+        transaction.abort()?;
+        Ok((id, rows))
     })
 }
 
-fn make_format(transaction: WriteTransaction) -> Result<u64, Failure> {
+fn make_format(transaction: WriteTransaction) -> Result<(StoreId, u64), Failure> {
+    let mut id = StoreId([0; 16]);
+    getrandom::fill(&mut id.0).map_err(|error| io::Error::other(error.to_string()))?;
     transaction.open_table(FORMAT)?.insert(FORMAT_KEY, FORMAT_VERSION)?;
+    transaction.open_table(IDENTITY)?.insert(ID_KEY, &id.0[..])?;
     let rows = count(&transaction)?;
     transaction.commit()?;
-    Ok(rows)
+    Ok((id, rows))
+}
+
+fn read_id(transaction: &WriteTransaction) -> Result<StoreId, Failure> {
+    let table = transaction.open_table(IDENTITY).map_err(foreign)?;
+    let id = table.get(ID_KEY)?.and_then(|id| id.value().try_into().ok());
+    id.map(StoreId).ok_or_else(|| Failure::Corrupt("it does not say which store it is".into()))
 }
 
 /// A table of our name that holds something else.

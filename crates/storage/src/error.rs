@@ -33,6 +33,14 @@ pub enum StorageError {
         /// The format of this program.
         known: u32,
     },
+    /// The file that was opened is not there any more, or another one lies in its place.
+    #[error(
+        "{}: the store has gone: it was open, and now there is no such file, or another one; put it back", .path.display()
+    )]
+    Gone {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is damaged.
     #[error(
         "{}: the store is damaged ({detail}); restore it from a backup, or move it away and start anew: what other \

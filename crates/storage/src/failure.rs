@@ -12,6 +12,7 @@ pub(crate) enum Failure {
     InUse,
     Foreign,
     Version(u32),
+    Gone,
     Corrupt(String),
     Io(io::Error),
 }
@@ -24,6 +25,7 @@ impl Failure {
             Self::InUse => StorageError::InUse { path },
             Self::Foreign => StorageError::Foreign { path },
             Self::Version(found) => StorageError::Version { path, found, known: crate::FORMAT_VERSION },
+            Self::Gone => StorageError::Gone { path },
             Self::Corrupt(detail) => StorageError::Corrupt { path, detail },
             Self::Io(error) => {
                 let detail = error.to_string();

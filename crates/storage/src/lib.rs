@@ -15,6 +15,7 @@
 //! - writes become durable, and are answered, in the order in which they were asked for;
 //! - nothing is dropped: a disk that is full or failing stalls the writer, which says so once, keeps the rows and goes
 //!   on when the disk takes them;
+//! - a file that is gone, or replaced by another one, stalls the writer until it is back, and is never made anew;
 //! - a file of another version, of another program, or damaged is refused and left as it is.
 //!
 //! What the disk itself loses after a commit returned (a drive that lies about flushing, bits that rot) is beyond this
@@ -45,6 +46,8 @@ mod error;
 #[cfg(feature = "native")]
 mod failure;
 #[cfg(feature = "native")]
+mod gate;
+#[cfg(feature = "native")]
 mod medium;
 mod memory;
 #[cfg(feature = "native")]
@@ -55,7 +58,7 @@ mod writer;
 
 pub use config::Config;
 #[cfg(feature = "native")]
-pub use disk::{FORMAT_VERSION, RedbStore};
+pub use disk::{FORMAT_VERSION, RedbStore, StoreId};
 pub use error::StorageError;
 #[cfg(feature = "native")]
 pub use medium::{Folder, Medium};

@@ -10,12 +10,16 @@ use redb::{DatabaseError, StorageBackend, StorageError as RedbError, backends::F
 
 /// What a [`RedbStore`](crate::RedbStore) lies on: a file in a folder, or what a test puts in its place.
 ///
-/// A store opens its medium again after a failure, so opening must give the same bytes each time.
+/// A store opens its medium again after a failure. What it finds then must be what it left there: a medium that is
+/// gone, or another one in its place, must not pass for an empty one.
 pub trait Medium: Send + 'static {
     /// How redb reads and writes it.
     type Backend: StorageBackend;
 
     /// Opens it, empty if it never was.
+    fn create(&self) -> io::Result<Self::Backend>;
+
+    /// Opens it, and makes nothing: an error of the kind `NotFound` if it is not there.
     fn open(&self) -> io::Result<Self::Backend>;
 
     /// What to call it in messages.
@@ -42,16 +46,23 @@ impl Folder {
     }
 }
 
+fn backend(file: File) -> io::Result<FileBackend> {
+    FileBackend::new(file).map_err(|error| match error {
+        DatabaseError::Storage(RedbError::Io(error)) => error,
+        other => io::Error::other(other),
+    })
+}
+
 impl Medium for Folder {
     type Backend = FileBackend;
 
-    fn open(&self) -> io::Result<FileBackend> {
+    fn create(&self) -> io::Result<FileBackend> {
         fs::create_dir_all(&self.folder)?;
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.file)?;
-        FileBackend::new(file).map_err(|error| match error {
-            DatabaseError::Storage(RedbError::Io(error)) => error,
-            other => io::Error::other(other),
-        })
+        backend(OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.file)?)
+    }
+
+    fn open(&self) -> io::Result<FileBackend> {
+        backend(OpenOptions::new().read(true).write(true).open(&self.file)?)
     }
 
     fn path(&self) -> &Path {

@@ -23,7 +23,8 @@ pub enum Answer {
         /// The last of them.
         up_to: WriteId,
     },
-    /// Nothing becomes durable for now, or not as fast as it is written. Said once; the rows are kept and tried again.
+    /// Nothing becomes durable for now, or not as fast as it is written. Said once, and again when the reason is another
+    /// one; the rows are kept and tried again.
     Stalled {
         /// Why, and what to do, for people.
         reason: String,
@@ -70,7 +71,7 @@ impl Writer {
         answers: impl Fn(Answer) + Send + 'static,
     ) -> Self {
         let queue = Arc::new(Queue::default());
-        let work = Work { store, queue: queue.clone(), config: config.clone(), answers, stalled: false };
+        let work = Work { store, queue: queue.clone(), config: config.clone(), answers, stalled: None };
         let thread = thread::spawn(move || work.run());
         Self { queue, thread: Some(thread) }
     }
@@ -116,7 +117,8 @@ struct Work<A> {
     queue: Arc<Queue>,
     config: Config,
     answers: A,
-    stalled: bool,
+    /// Why, as it was told.
+    stalled: Option<String>,
 }
 
 impl<A: Fn(Answer)> Work<A> {
@@ -161,22 +163,23 @@ impl<A: Fn(Answer)> Work<A> {
 
     fn watch_queue(&mut self) {
         let (queued, bound) = (self.queue.bytes(), self.config.queue_bytes_max);
-        if queued > bound {
+        // How much waits changes with every write; that is no other reason.
+        if queued > bound && self.stalled.is_none() {
             self.stall(format!("the disk is too slow: {queued} bytes wait to be written, more than {bound}"));
         }
     }
 
     fn stall(&mut self, reason: String) {
-        if !self.stalled {
-            self.stalled = true;
+        if self.stalled.as_ref() != Some(&reason) {
+            self.stalled = Some(reason.clone());
             tracing::warn!(reason, "storage has stalled");
             (self.answers)(Answer::Stalled { reason });
         }
     }
 
     fn recover(&mut self) {
-        if self.stalled && self.queue.bytes() <= self.config.queue_bytes_max {
-            self.stalled = false;
+        if self.stalled.is_some() && self.queue.bytes() <= self.config.queue_bytes_max {
+            self.stalled = None;
             tracing::info!("storage has recovered");
             (self.answers)(Answer::Recovered);
         }

@@ -111,6 +111,10 @@ impl Disk {
 impl Medium for Disk {
     type Backend = Opened;
 
+    fn create(&self) -> io::Result<Opened> {
+        self.open()
+    }
+
     fn open(&self) -> io::Result<Opened> {
         let state = self.state();
         match state.refuses {
