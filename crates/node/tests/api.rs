@@ -222,6 +222,83 @@ fn only_requests_for_this_machine_are_answered() {
 }
 
 #[test]
+fn web_pages_of_other_origins_are_refused() {
+    let node = NodeProcess::start("");
+    let address = node.api.address;
+    let edit = r#"{"set":{"path":["k"],"value":1}}"#;
+    let ask = |headers: &str| {
+        [
+            node.api.request("POST", "/api/sync", headers, ""),
+            node.api.request("POST", "/api/documents/app", &format!("{JSON}{headers}"), edit),
+            node.api.request("GET", "/api/status", headers, ""),
+        ]
+    };
+    let foreign = [
+        "origin: https://evil.example",
+        "origin: null",
+        "origin: http://localhost:1",
+        &format!("origin: https://{address}"),
+        &format!("origin: http://{address}.evil.example"),
+        &format!("origin: http://{address}\r\norigin: https://evil.example"),
+        "sec-fetch-site: cross-site",
+        "sec-fetch-site: same-site",
+    ];
+    for header in foreign {
+        for answer in ask(&format!("\r\n{header}")) {
+            refused(&answer, 403, "foreign-origin", "a web page of another origin");
+        }
+    }
+    assert_eq!(node.api.status()["operation_log_size"], 0);
+    let own = format!("\r\norigin: http://{address}\r\nsec-fetch-site: same-origin");
+    for headers in ["", "\r\nsec-fetch-site: none", &own] {
+        assert_eq!(ask(headers).map(|answer| answer.status), [202, 200, 200], "{headers}");
+    }
+}
+
+#[test]
+fn a_body_is_json_where_none_is_needed_too() {
+    let node = NodeProcess::start("");
+    let sync = |headers: &str, body: &str| node.api.request("POST", "/api/sync", headers, body);
+    for (headers, body) in [
+        ("\r\ncontent-type: text/plain", ""),
+        ("\r\ncontent-type: application/x-www-form-urlencoded", "a=b"),
+        ("", "{}"),
+    ] {
+        refused(&sync(headers, body), 415, "not-json", "content-type: application/json");
+    }
+    for body in ["", "{}"] {
+        assert_eq!(sync("\r\ncontent-type: application/json; charset=utf-8", body).status, 202);
+    }
+}
+
+/// The answer of a request that was under way, the end of the events, and the end of the server.
+#[test]
+fn everything_ends_with_the_node() {
+    actix_web::rt::System::new().block_on(async {
+        let node = meshwork::Node::builder().start().await.unwrap();
+        let server = meshwork::api::ApiServer::bind(node.clone(), "127.0.0.1:0".parse().unwrap()).unwrap();
+        let api = Api { address: server.local_addr() };
+        let server = actix_web::rt::spawn(server.run());
+        let (listening, listens) = tokio::sync::oneshot::channel();
+        let events = std::thread::spawn(move || {
+            let events = api.events();
+            listening.send(()).unwrap();
+            events.rest()
+        });
+        listens.await.unwrap();
+        let waiting = std::thread::spawn(move || api.try_set("k", "v", "confirmed"));
+        while node.json("app").await.unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+        node.close().await;
+        server.await.unwrap().unwrap();
+        refused(&waiting.join().unwrap().unwrap(), 503, "stopped", "the node has stopped");
+        let told = events.join().unwrap();
+        assert!(told.ends_with("0\r\n\r\n"), "the events break off: {told}");
+    });
+}
+
+#[test]
 fn two_nodes_confirm_tell_and_sync() {
     let (_hub, url) = hub();
     let folder = tempfile::tempdir().unwrap();

@@ -142,8 +142,13 @@ impl Process {
         self.signal("-INT")
     }
 
-    fn signal(self, signal: &str) -> Ended {
+    /// Sends a signal, such as `-TERM`.
+    pub fn tell(&self, signal: &str) {
         signal_to(&self.child, signal);
+    }
+
+    fn signal(self, signal: &str) -> Ended {
+        self.tell(signal);
         self.ended()
     }
 }
@@ -323,6 +328,13 @@ pub struct Events {
 }
 
 impl Events {
+    /// Everything until the end of the connection, as it was sent.
+    pub fn rest(mut self) -> String {
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).unwrap();
+        rest
+    }
+
     /// The data of the next event of this name.
     pub fn next(&mut self, name: &str) -> Value {
         let mut seen = String::new();

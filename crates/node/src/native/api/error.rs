@@ -16,6 +16,10 @@ pub(crate) enum ApiError {
     #[error("`{0}` is not a loopback host; this API serves the machine it runs on")]
     ForeignHost(String),
     #[error(
+        "this request comes from a web page of another origin (`{0}`); only pages of this API may ask it"
+    )]
+    ForeignOrigin(String),
+    #[error(
         "there is nothing at {0}; see GET /api/status, /api/documents, /api/presence, /api/events and POST /api/sync"
     )]
     NoSuchPath(String),
@@ -39,6 +43,7 @@ impl ApiError {
     fn code(&self) -> &'static str {
         match self {
             Self::ForeignHost(_) => "foreign-host",
+            Self::ForeignOrigin(_) => "foreign-origin",
             Self::NoSuchPath(_) => "no-such-path",
             Self::NoSuchDocument(_) => "no-such-document",
             Self::NothingThere { .. } => "nothing-there",
@@ -58,7 +63,7 @@ impl ApiError {
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::ForeignHost(_) => StatusCode::FORBIDDEN,
+            Self::ForeignHost(_) | Self::ForeignOrigin(_) => StatusCode::FORBIDDEN,
             Self::NoSuchPath(_) | Self::NoSuchDocument(_) | Self::NothingThere { .. } => {
                 StatusCode::NOT_FOUND
             }

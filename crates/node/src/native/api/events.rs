@@ -1,6 +1,6 @@
 //! `GET /api/events`: server-sent events.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use actix_web::{HttpResponse, get, web};
 use futures_util::stream;
@@ -9,11 +9,15 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{Event, Member, Node, native::presence::shown};
 
+/// After so much silence a stream shows that it is alive: what stands between closes connections that carry nothing, and
+/// a client that has gone is only noticed when something is sent to it.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
 #[get("/api/events")]
 pub(crate) async fn follow(node: web::Data<Node>) -> HttpResponse {
-    let events = stream::unfold(node.events(), |events| async {
-        let (text, events) = next(events).await?;
-        Some((Ok::<_, actix_web::Error>(web::Bytes::from(text)), events))
+    let events = stream::unfold((node.events(), node), |(mut events, node)| async {
+        let text = next(&mut events, &node, KEEP_ALIVE).await?;
+        Some((Ok::<_, actix_web::Error>(web::Bytes::from(text)), (events, node)))
     });
     HttpResponse::Ok()
         .content_type("text/event-stream")
@@ -21,14 +25,21 @@ pub(crate) async fn follow(node: web::Data<Node>) -> HttpResponse {
         .streaming(events)
 }
 
-/// The next event as text; `None` once the node is gone.
-async fn next(mut events: Receiver<Arc<Event>>) -> Option<(String, Receiver<Arc<Event>>)> {
-    let (name, data) = match events.recv().await {
+/// The next event as text, or a comment after so much silence; `None` once the node has ended.
+async fn next(events: &mut Receiver<Arc<Event>>, node: &Node, keep_alive: Duration) -> Option<String> {
+    let event = tokio::select! {
+        // What happened before the end is told before it.
+        biased;
+        event = events.recv() => event,
+        () = node.ended() => return None,
+        () = tokio::time::sleep(keep_alive) => return Some(": still here\n\n".into()),
+    };
+    let (name, data) = match event {
         Ok(event) => describe(&event),
         Err(RecvError::Lagged(missed)) => ("lagged", json!({ "missed": missed })),
         Err(RecvError::Closed) => return None,
     };
-    Some((format!("event: {name}\ndata: {data}\n\n"), events))
+    Some(format!("event: {name}\ndata: {data}\n\n"))
 }
 
 pub(super) fn show(member: &Member) -> Value {
@@ -100,5 +111,27 @@ fn describe(event: &Event) -> (&'static str, Value) {
         Event::HubRefused { hub, reason } => ("hub_refused", json!({ "hub": hub, "reason": reason })),
         Event::StorageStalled { reason } => ("storage_stalled", json!({ "reason": reason })),
         Event::StorageRecovered => ("storage_recovered", json!({})),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_broken_by_comments_and_the_end_comes_last() {
+        actix::System::new().block_on(async {
+            let node = Node::builder().start().await.unwrap();
+            let mut events = node.shared().events.subscribe();
+            let soon = Duration::from_millis(1);
+            assert_eq!(next(&mut events, &node, soon).await.unwrap(), ": still here\n\n");
+            node.close().await;
+            node.shared().emit(Event::StorageRecovered);
+            let mut told = Vec::new();
+            while let Some(text) = next(&mut events, &node, Duration::MAX).await {
+                told.push(text);
+            }
+            assert_eq!(told.last().unwrap(), "event: storage_recovered\ndata: {}\n\n");
+        });
     }
 }

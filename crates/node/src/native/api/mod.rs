@@ -11,8 +11,8 @@
 //! | `GET /api/events` | server-sent events |
 //! | `POST /api/sync` | compares versions with every linked peer now |
 //!
-//! Errors are `{"error": {"code": …, "message": …}}`. Requests must name a loopback host, and bodies must be declared as
-//! JSON, so that a web page cannot reach the node through somebody's browser.
+//! Errors are `{"error": {"code": …, "message": …}}`. Requests must name a loopback host, come from no page of
+//! another origin, and declare bodies as JSON, so that a web page cannot reach the node through somebody's browser.
 
 mod documents;
 mod error;
@@ -41,6 +41,7 @@ pub const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Serves one node's API.
 pub struct ApiServer {
+    node: Node,
     server: Server,
     local_addr: SocketAddr,
 }
@@ -68,13 +69,13 @@ impl ApiServer {
             return Err(BindError::NotLoopback(address));
         }
         let io = |source| BindError::Io { address, source };
-        let node = web::Data::new(node);
+        let data = web::Data::new(node.clone());
         let server = HttpServer::new(move || {
             App::new()
-                .app_data(node.clone())
+                .app_data(data.clone())
                 .app_data(web::JsonConfig::default().limit(REQUEST_BYTES_MAX).error_handler(error::bad_json))
                 .app_data(web::QueryConfig::default().error_handler(error::bad_query))
-                .wrap(from_fn(loopback_only))
+                .wrap(from_fn(local_only))
                 .service(status::get)
                 .service(status::sync)
                 .service(documents::list)
@@ -91,7 +92,7 @@ impl ApiServer {
         .bind(address)
         .map_err(io)?;
         let local_addr = server.addrs().first().copied().unwrap_or(address);
-        Ok(Self { server: server.run(), local_addr })
+        Ok(Self { node, server: server.run(), local_addr })
     }
 
     /// Where it listens.
@@ -99,24 +100,54 @@ impl ApiServer {
         self.local_addr
     }
 
-    /// Serves until the system ends.
+    /// Serves until the node has ended and those who wait for an answer have it.
     pub async fn run(self) -> io::Result<()> {
-        self.server.await
+        let Self { node, mut server, .. } = self;
+        tokio::select! {
+            broken = &mut server => return broken,
+            () = node.ended() => {}
+        }
+        let stop = server.handle().stop(true);
+        tokio::join!(server, stop).0
     }
 }
 
-/// Refuses requests for another host: a page that resolves its own name to 127.0.0.1 must not get in.
-async fn loopback_only(
+/// Refuses what web pages ask for through somebody's browser.
+async fn local_only(
     request: ServiceRequest,
     next: Next<impl actix_web::body::MessageBody>,
 ) -> Result<ServiceResponse<impl actix_web::body::MessageBody>, actix_web::Error> {
+    check_host(&request)?;
+    check_origin(&request)?;
+    next.call(request).await
+}
+
+/// Refuses requests for another host: a page that resolves its own name to 127.0.0.1 must not get in.
+fn check_host(request: &ServiceRequest) -> Result<(), ApiError> {
     let header = request.headers().get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
     // A request may name a host in its target too. What a proxy claims to have been asked for does not count.
     let named = [header.as_deref(), request.uri().authority().map(|authority| authority.as_str())];
-    if let Some(foreign) = named.into_iter().flatten().find(|host| !is_loopback(host)) {
-        return Err(ApiError::ForeignHost(foreign.to_owned()).into());
+    match named.into_iter().flatten().find(|host| !is_loopback(host)) {
+        Some(foreign) => Err(ApiError::ForeignHost(foreign.to_owned())),
+        None => Ok(()),
     }
-    next.call(request).await
+}
+
+/// Refuses requests of pages that this server has not served: a browser sends a simple request first and keeps its
+/// answer from the page afterwards, when it has had its effect. Programs send neither of the two headers.
+fn check_origin(request: &ServiceRequest) -> Result<(), ApiError> {
+    let texts = |name| request.headers().get_all(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let own: Vec<String> = texts(header::HOST).map(|host| format!("http://{host}")).collect();
+    if let Some(origin) =
+        texts(header::ORIGIN).find(|origin| !own.iter().any(|own| own.eq_ignore_ascii_case(origin)))
+    {
+        return Err(ApiError::ForeignOrigin(origin.into_owned()));
+    }
+    let site = texts(header::HeaderName::from_static("sec-fetch-site"));
+    match site.into_iter().find(|site| site != "same-origin" && site != "none") {
+        Some(site) => Err(ApiError::ForeignOrigin(site.into_owned())),
+        None => Ok(()),
+    }
 }
 
 /// Whether `host`, with a port or without, is this machine's name for itself.

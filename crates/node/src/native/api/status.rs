@@ -1,6 +1,6 @@
 //! `GET /api/status`, `POST /api/sync`.
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, get, http::header, post, web};
 
 use super::error::ApiError;
 use crate::Node;
@@ -11,7 +11,15 @@ pub(crate) async fn get(node: web::Data<Node>) -> Result<HttpResponse, ApiError>
 }
 
 #[post("/api/sync")]
-pub(crate) async fn sync(node: web::Data<Node>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn sync(node: web::Data<Node>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    // There is nothing to say, but whoever says something has to say it as JSON, as everywhere.
+    let headers = request.headers();
+    let says_nothing = headers.get(header::CONTENT_LENGTH).is_none_or(|length| length == "0")
+        && !headers.contains_key(header::TRANSFER_ENCODING)
+        && !headers.contains_key(header::CONTENT_TYPE);
+    if !says_nothing && !request.content_type().eq_ignore_ascii_case("application/json") {
+        return Err(ApiError::NotJson);
+    }
     node.sync()?;
     Ok(HttpResponse::Accepted().json(serde_json::json!({ "syncing": true })))
 }
