@@ -53,6 +53,33 @@ fn a_member_invites_from_its_data_directory() {
 }
 
 #[test]
+fn an_invitation_sets_a_password_of_the_environment_aside() {
+    let (_hub, url) = hub();
+    let link = run(format!("invite --hub {url} --room A3B7K9")).succeeded();
+    let member = NodeProcess::start(&format!("--join {link}"));
+    let environment = [("MESHWORK_PASSWORD", "of another mesh")];
+    let mut guest = Process::start_with(format!("node --api 127.0.0.1:0 --join {link}"), &environment);
+    guest.line("the password of the environment or the file is not used");
+    let url = guest.word_after("API at http://");
+    let address = url.strip_suffix("/api/status").unwrap().parse().unwrap();
+    replicate(member.api, common::Api { address });
+    run(["node", "--join", &link, "--password", "correct-horse"]).refused("cannot be used with");
+}
+
+#[test]
+fn an_empty_password_in_the_environment_is_none() {
+    let (_hub, url) = hub();
+    let open = NodeProcess::start(&format!("--hub {url} --room A3B7K9"));
+    let empty = [("MESHWORK_PASSWORD", "")];
+    let also = NodeProcess::start_with(&format!("--hub {url} --room A3B7K9"), &empty);
+    replicate(open.api, also.api);
+    let secret = [("MESHWORK_PASSWORD", "correct-horse")];
+    let a = NodeProcess::start_with(&format!("--hub {url} --room B5C2D8"), &secret);
+    let b = NodeProcess::start(&format!("--hub {url} --room B5C2D8 --password correct-horse"));
+    replicate(a.api, b.api);
+}
+
+#[test]
 fn a_room_code_is_enough_in_any_case_of_letters() {
     let (_hub, url) = hub();
     let [a, b] = ["A3B7K9", "a3b7k9"].map(|room| NodeProcess::start(&format!("--hub {url} --room {room}")));

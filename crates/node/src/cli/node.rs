@@ -21,8 +21,8 @@ pub(crate) struct NodeArguments {
     /// The room on the hub: 6 characters of A-Z and 0-9
     #[arg(long, value_name = "CODE")]
     room: Option<RoomCode>,
-    /// The room's password
-    #[arg(long, env = "MESHWORK_PASSWORD", hide_env_values = true)]
+    /// The room's password; the variable MESHWORK_PASSWORD can give it unseen
+    #[arg(long)]
     password: Option<String>,
     /// Follow an invitation instead of naming hub and room; hubs that are named are used as well
     #[arg(long, value_name = "LINK", conflicts_with_all = ["room", "password"])]
@@ -56,8 +56,16 @@ impl NodeArguments {
         if let Some(name) = &self.name {
             config.name.clone_from(name);
         }
+        if let Some(link) = &self.join {
+            config.invitation = Some(link.clone());
+            // It may be about another mesh: everything in this shell sees the variable.
+            if config.password.take().is_some() {
+                tracing::info!(
+                    "the password of the environment or the file is not used: the link has the secret"
+                );
+            }
+        }
         config.password = self.password.clone().or(config.password);
-        config.invitation = self.join.clone().or(config.invitation);
         config.data = self.data.clone().or(config.data);
         Ok(config)
     }
@@ -119,25 +127,33 @@ async fn serve(
 ) -> Result<()> {
     let identity = node.identity()?;
     tracing::info!(node = %identity.node, space = %identity.space, "node `{}` runs", node.name());
-    if let Some(address) = api {
-        let server = match ApiServer::bind(node.clone(), address) {
-            Ok(server) => server,
+    let api = match api {
+        Some(address) => match ApiServer::bind(node.clone(), address) {
+            Ok(server) => {
+                tracing::info!("API at http://{}/api/status", server.local_addr());
+                Some(actix_web::rt::spawn(server.run()))
+            }
             Err(error) => {
                 node.close().await;
                 return Err(error.into());
             }
-        };
-        tracing::info!("API at http://{}/api/status", server.local_addr());
-        actix_web::rt::spawn(server.run());
-    }
+        },
+        None => None,
+    };
     tokio::select! {
         () = report(events) => {}
         () = node.ended() => bail!("the node has ended; its log says why"),
         () = stop.told() => {}
     }
-    tracing::info!("storing what is open and saying goodbye");
-    node.close().await;
-    Ok(())
+    tracing::info!("storing what is open and saying goodbye; once more ends it at once");
+    tokio::select! {
+        () = node.close() => {}
+        () = stop.told() => bail!("ended before everything was stored; what was acknowledged is safe"),
+    }
+    match api {
+        Some(api) => api.await?.context("the API"),
+        None => Ok(()),
+    }
 }
 
 /// Logs what people running a node want to know.
