@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use meshwork::{Bytes, Monotonic, Row, Table, WriteId};
+use meshwork::{Bytes, Monotonic, ReplicaId, Row, Table, WriteId};
 
 use crate::fault::AfterCrash;
 
@@ -109,6 +109,12 @@ impl Disk {
             }
             (AfterCrash::Synced | AfterCrash::Unreadable | AfterCrash::Torn | AfterCrash::Ahead, _) => false,
         }
+    }
+
+    /// The replicas against which it keeps proofs of equivocation.
+    pub(crate) fn proofs(&self) -> impl Iterator<Item = ReplicaId> {
+        let proofs = self.synced.keys().filter(|(table, _)| *table == Table::Proofs);
+        proofs.filter_map(|(_, key)| key.first_chunk().copied().map(ReplicaId))
     }
 
     /// What is found after a restart.

@@ -9,7 +9,7 @@ use meshwork::{
 use meshwork_consensus::{self as consensus, Consensus};
 use meshwork_crdt_state::Documents;
 use meshwork_discovery::{self as discovery, Discovery};
-use meshwork_identity::{KeyedHash, Signer as _};
+use meshwork_identity::{KeyedHash, Purpose, Signer as _};
 use meshwork_op_log::{self as op_log, OpLog};
 use meshwork_presence::{self as presence, Presence};
 use meshwork_transport::{self as transport, Transport};
@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     disk::Disk,
     fault::AfterCrash,
-    plant::{Bug, Careless},
+    plant::{self, Bug, Careless},
 };
 
 /// For settings that are wrong on purpose.
@@ -95,6 +95,11 @@ impl Node {
         }
     }
 
+    /// Its key.
+    pub(crate) fn keys(&self) -> &Arc<KeyedHash> {
+        &self.keys
+    }
+
     /// Its key's public half.
     pub(crate) fn id(&self) -> NodeId {
         self.keys.node()
@@ -141,7 +146,10 @@ impl Node {
         self.life += 1;
         self.armed = None;
         let seed = self.seed.fork(&format!("life {}", self.life));
-        let rows = self.disk.open();
+        let mut rows = self.disk.open();
+        if self.bug == Some(Bug::ReuseIds) {
+            plant::unmark(&mut rows);
+        }
         let machines = self.machines(self.clock.read(now), &seed, rows)?;
         let session = machines.transport.session();
         self.lives.push(Life { session, began: now, ended: None, was_away: self.away > 0 });
@@ -159,7 +167,9 @@ impl Node {
         let session = SessionId(seed.fork("session").random().bytes());
         let (space, signer, verifier) = (self.space, self.keys.clone(), self.keys.clone());
         let name = format!("node {}", self.index);
-        let context = op_log::Context { space, signer: signer.clone(), verifier: verifier.clone() };
+        let gullible = |bug, purpose| plant::verifier(self.bug == Some(bug), &self.keys, purpose);
+        let trusting = gullible(Bug::AcceptUnsigned, Purpose::Block);
+        let context = op_log::Context { space, signer: signer.clone(), verifier: trusting };
         let op_log = OpLog::open(Default::default(), context, now, seed.fork("op-log"), rows)?;
         let context = transport::Context {
             space,
@@ -167,7 +177,7 @@ impl Node {
             session,
             durable: true,
             signer: signer.clone(),
-            verifier: verifier.clone(),
+            verifier,
         };
         let transport = Transport::new(Default::default(), context, now, seed.fork("transport"));
         let capabilities = presence::Capabilities::default();
@@ -181,7 +191,12 @@ impl Node {
             discovery::Context { session, signer: signer.clone(), name, space: Some(space), access: None };
         let config = discovery::Config { hubs: hub_url(), room: room(), ..Default::default() };
         let discovery = Discovery::new(config, context, now, seed.fork("discovery"));
-        let context = consensus::Context { space, durable: true, signer, verifier };
+        let context = consensus::Context {
+            space,
+            durable: true,
+            signer,
+            verifier: gullible(Bug::TrustReceipts, Purpose::Receipt),
+        };
         let mut config = consensus::Config::default();
         if self.bug == Some(Bug::ConfirmAlone) {
             config.policy = Policy::Count(1);

@@ -3,12 +3,16 @@
 //! They are planted where a node is hosted (between its machines, in its settings, its disk, its signatures), never in
 //! the machines.
 
+use std::sync::Arc;
+
 use meshwork::{
-    Effect, Event, HybridTime,
+    Effect, Event, HybridTime, NodeId, Row, Table,
     courier::{Courier, Letter, Shuffled},
     route::Routed,
 };
 use meshwork_crdt_state as documents;
+use meshwork_identity::{KeyedHash, Purpose, Signature, Verifier};
+use meshwork_op_log as op_log;
 use meshwork_transport as transport;
 use meshwork_wire::Channel;
 
@@ -37,6 +41,38 @@ pub enum Bug {
     CorruptFrames,
     /// The machines want to be woken now, always.
     Spin,
+    /// A block's signature is not looked at.
+    AcceptUnsigned,
+    /// A receipt's signature is not looked at.
+    TrustReceipts,
+    /// Proofs of equivocation are neither taken nor passed on.
+    HideProofs,
+    /// Whatever a peer does, it keeps its link.
+    NeverCut,
+    /// A replica goes on after a crash as after a clean end.
+    ReuseIds,
+}
+
+/// Forgets that the log was not closed.
+pub(crate) fn unmark(rows: &mut Vec<Row>) {
+    rows.retain(|row| (row.table, &row.key[..]) != (Table::Meta, b"mark"));
+}
+
+/// Checks everybody's signatures; where it is planted, not those of one kind.
+pub(crate) fn verifier(planted: bool, keys: &Arc<KeyedHash>, purpose: Purpose) -> Arc<dyn Verifier> {
+    if planted { Arc::new(Gullible { keys: keys.clone(), purpose }) } else { keys.clone() }
+}
+
+struct Gullible {
+    keys: Arc<KeyedHash>,
+    /// It believes every signature of this kind.
+    purpose: Purpose,
+}
+
+impl Verifier for Gullible {
+    fn verify(&self, node: &NodeId, purpose: Purpose, message: &[u8], signature: &Signature) -> bool {
+        purpose == self.purpose || self.keys.verify(node, purpose, message, signature)
+    }
 }
 
 /// Carries letters as [`Shuffled`] does, less well.
@@ -87,6 +123,11 @@ impl Courier for Careless {
                 let again = Routed::Host(Effect::Event(event.clone()));
                 self.courier.post(Letter { from: letter.from, message: again });
             }
+            (Bug::NeverCut, Routed::Transport(transport::Input::Misbehaved { .. }))
+            | (
+                Bug::HideProofs,
+                Routed::OpLog(op_log::Input::Received { message: op_log::Message::Proof { .. }, .. }),
+            ) => return,
             _ => {}
         }
         self.courier.post(letter);

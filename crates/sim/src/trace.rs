@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Write};
 
-use meshwork::{Effect, Hash, Input, Monotonic};
+use meshwork::{Bytes, Effect, Hash, Input, Monotonic};
 use meshwork_transport::{ConnectionAction, ConnectionEvent};
 
-use crate::{Fault, network::Frame};
+use crate::{Attack, Fault, network::Frame};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -31,6 +31,15 @@ pub enum What {
         from: usize,
         /// When.
         sent: Monotonic,
+        /// How many bytes.
+        bytes: usize,
+    },
+    /// A hostile node sent a frame that its machines did not ask for.
+    Attacks {
+        /// To whom.
+        to: usize,
+        /// What it is up to.
+        attack: Attack,
         /// How many bytes.
         bytes: usize,
     },
@@ -110,6 +119,21 @@ impl Trace {
     /// A frame comes: for listeners only, since what it holds was counted when it was sent.
     pub(crate) fn frame(&mut self, at: Monotonic, to: usize, from: usize, frame: &Frame) {
         self.hear(at, Some(to), || What::Frame { from, sent: frame.sent, bytes: frame.bytes.len() });
+    }
+
+    /// A hostile node sends a frame of its own making to a correct one.
+    pub(crate) fn attack(
+        &mut self,
+        at: Monotonic,
+        (from, to): (usize, usize),
+        attack: Attack,
+        frame: &Bytes,
+    ) {
+        self.moment(at, Some(from));
+        self.number(to as u64);
+        self.number(attack as u64);
+        self.hasher.update(frame);
+        self.hear(at, Some(from), || What::Attacks { to, attack, bytes: frame.len() });
     }
 
     /// Anything else happens.

@@ -105,6 +105,7 @@ fn words(what: &What) -> String {
         What::Frame { from, sent, bytes } => {
             format!("gets {bytes} bytes that node {from} sent at {:.6} s", sent.0 as f64 / 1e6)
         }
+        What::Attacks { to, attack, bytes } => format!("attacks node {to}: {attack:?}, {bytes} bytes"),
         What::Begins(fault) => format!("begins: {fault:?}"),
         What::Ends(fault) => format!("ends: {fault:?}"),
         What::Starts => "starts".into(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use meshwork::{Hash, Version};
+use meshwork::{Hash, ReplicaId, Tip, Version};
 
 use super::{Invariant, Scene, Settled, Verdict};
 
@@ -36,10 +36,14 @@ impl Invariant for Convergence {
     }
 
     fn settled(&mut self, scene: &Scene<'_>) -> Result<Settled, String> {
-        let mut versions = Vec::new();
+        let mut versions: Vec<Vec<(&ReplicaId, &Tip)>> = Vec::new();
         for (node, state) in scene.correct().iter().enumerate() {
             match &state.mesh {
-                Some(mesh) => versions.push(mesh.machines().op_log.version()),
+                // Of an author who contradicts itself, each keeps what it was told first.
+                Some(mesh) => {
+                    let tips = mesh.machines().op_log.version().iter();
+                    versions.push(tips.filter(|(replica, _)| !scene.ledger.is_branched(replica)).collect());
+                }
                 None => return Ok(Settled::NotYet(format!("node {node} is down"))),
             }
         }

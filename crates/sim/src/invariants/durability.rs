@@ -48,7 +48,8 @@ impl Invariant for Durability {
 
     /// Confirmed operations that a disk still holds which did not fail are everywhere.
     fn settled(&mut self, scene: &Scene<'_>) -> Result<Settled, String> {
-        for (replica, sequence) in &self.confirmed {
+        let confirmed = self.confirmed.iter().filter(|(replica, _)| !scene.ledger.is_branched(replica));
+        for (replica, sequence) in confirmed {
             let kept = self.stored.iter().map(|held| held.sequence(replica)).max().unwrap_or_default();
             let wanted = kept.min(*sequence);
             for mesh in scene.correct().iter().filter_map(|node| node.mesh.as_ref()) {

@@ -1,8 +1,10 @@
 //! What must hold, each in a file of its own.
 
 mod causality;
+mod containment;
 mod convergence;
 mod durability;
+mod equivocation;
 mod presence;
 mod progress;
 mod receipts;
@@ -10,7 +12,11 @@ mod trust;
 
 use meshwork::{Deadline, Effect, Mesh, Monotonic, Version};
 
-use crate::{Plan, node::Node};
+use crate::{
+    Plan,
+    hostile::{Charge, Ledger},
+    node::Node,
+};
 
 /// An invariant that was broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,12 +43,19 @@ pub(crate) struct Scene<'a> {
     pub(crate) plan: &'a Plan,
     /// Everybody. The correct ones come first.
     pub(crate) nodes: &'a [Node],
+    /// What the hostile ones did.
+    pub(crate) ledger: &'a Ledger,
 }
 
 impl<'a> Scene<'a> {
     /// The nodes that behave.
     pub(crate) fn correct(&self) -> &'a [Node] {
         &self.nodes[..self.plan.nodes]
+    }
+
+    /// The first hostile node of which this holds.
+    pub(crate) fn hostile(&self, is_it: impl Fn(&Node) -> bool) -> Option<usize> {
+        (self.plan.nodes..self.nodes.len()).find(|node| is_it(&self.nodes[*node]))
     }
 }
 
@@ -80,6 +93,11 @@ pub(crate) trait Invariant {
         Ok(())
     }
 
+    /// A node will be told, in its next step, what a hostile one sent, and this is what it has to hold against it.
+    fn wronged(&mut self, _scene: &Scene<'_>, _node: usize, _by: usize, _charge: Charge) -> Verdict {
+        Ok(())
+    }
+
     /// A node was driven and is at rest again. Times are its own.
     fn stepped(&mut self, _scene: &Scene<'_>, _node: usize, _mesh: &Mesh, _step: Step) -> Verdict {
         Ok(())
@@ -114,8 +132,10 @@ pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
     let nodes = plan.all_nodes();
     vec![
         Box::new(causality::Causality::new(nodes)),
+        Box::new(containment::Containment::new(nodes)),
         Box::new(convergence::Convergence::default()),
         Box::new(durability::Durability::new(nodes)),
+        Box::new(equivocation::Equivocation::new(nodes)),
         Box::new(presence::Presence),
         Box::new(receipts::Receipts::new(nodes)),
         Box::new(progress::Progress::new(nodes)),

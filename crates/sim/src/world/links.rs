@@ -86,9 +86,7 @@ impl World {
     pub(super) fn frame_arrives(&mut self, to: End, channel: Channel) {
         if let Some((from, frame)) = self.network.arrive(to, channel) {
             self.trace.frame(self.now, to.node, from, &frame);
-            let frame = frame.bytes;
-            let event = ConnectionEvent::Received { channel, frame };
-            self.tell(to.node, to.life, Input::Connection { link: to.link, event });
+            self.judge_frame(from, to, channel, frame.bytes);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The world: nodes, their disks, a hub, the network, and virtual time.
 
+mod attacks;
 mod faults;
 mod hosting;
 mod hub;
@@ -18,7 +19,7 @@ use meshwork_identity::KeyedHash;
 use meshwork_wire::Channel;
 
 use crate::{
-    Plan, Trace,
+    Attack, Plan, Trace,
     clock::Clock,
     invariants::{self, Invariant, Scene, Settled, Verdict, Violation},
     network::{End, Network},
@@ -27,6 +28,7 @@ use crate::{
     workload,
 };
 
+use attacks::Hostile;
 use hub::{Hubs, Towards};
 
 /// How often invariants that need time are asked, while faults happen and afterwards.
@@ -55,6 +57,8 @@ enum Event {
     Start { node: usize },
     /// A planned edit is made.
     Edit(usize),
+    /// A hostile node does something.
+    Attack { node: usize },
     /// A planned fault begins.
     Begin(usize),
     /// It ends.
@@ -106,6 +110,7 @@ pub struct World {
     /// Ends by what their description says.
     offers: BTreeMap<String, End>,
     hubs: Hubs,
+    hostile: Hostile,
     trace: Trace,
     invariants: Vec<Box<dyn Invariant>>,
     violation: Option<Violation>,
@@ -128,6 +133,8 @@ pub struct Outcome {
     pub edits: u64,
     /// Faults that began.
     pub faults: u64,
+    /// Frames that hostile nodes sent beside those of their machines.
+    pub attacks: BTreeMap<Attack, u64>,
     /// Events that happened.
     pub events: u64,
     /// Virtual time that passed.
@@ -146,7 +153,7 @@ impl World {
         let seed = Seed::from_number(plan.seed);
         let world_key: [u8; 32] = seed.fork("world key").random().bytes();
         let space = SpaceId(seed.fork("space").random().bytes());
-        let nodes = (0..plan.all_nodes())
+        let mut nodes: Vec<Node> = (0..plan.all_nodes())
             .map(|index| {
                 let node = NodeId(seed.fork(&format!("node {index}")).random().bytes());
                 let keys = Arc::new(KeyedHash { node, world: world_key });
@@ -154,12 +161,15 @@ impl World {
                 Node::new(index, keys, space, seed.fork(&format!("seed {index}")), clock)
             })
             .collect();
+        // Hostile nodes accuse nobody.
+        nodes[plan.nodes..].iter_mut().for_each(|node| node.bug = Some(Bug::NeverCut));
         let verifier = Arc::new(KeyedHash { node: NodeId::default(), world: world_key });
         Self {
             random: seed.fork("disks").random(),
             now: Monotonic(1_000_000),
             queue: BinaryHeap::new(),
             next_event: 0,
+            hostile: Hostile::new(&plan, &nodes, space, &seed),
             nodes,
             network: Network::new(&plan, &seed.fork("network")),
             offers: BTreeMap::new(),
@@ -209,6 +219,7 @@ impl World {
         Outcome {
             edits: self.edits,
             faults: self.injected,
+            attacks: self.hostile.ledger.frames,
             events: self.trace.events(),
             elapsed: self.now.since(start),
             settling: self.now.since(healed),
@@ -232,6 +243,7 @@ impl World {
             let at = start + Duration::from_millis(self.plan.faults[index].at_ms);
             self.schedule_at(at, Event::Begin(index));
         }
+        self.schedule_attacks();
         self.schedule_at(healed, Event::Heal);
         self.schedule(LOOK_EVERY[0], Event::Look);
     }
@@ -267,6 +279,7 @@ impl World {
             Event::HubWake { life } => self.hub_told(life, None),
             Event::Start { node } => self.start(node),
             Event::Edit(index) => self.edit(index),
+            Event::Attack { node } => self.attack(node),
             Event::Begin(index) => self.begin(index),
             Event::End(index) => self.end(index),
             Event::Heal => self.heal(),
@@ -292,7 +305,8 @@ impl World {
     /// Asks every invariant.
     fn judge(&mut self, node: Option<usize>, ask: impl Fn(&mut dyn Invariant, &Scene<'_>) -> Verdict) {
         let quiet_since = self.quiet_since();
-        let scene = Scene { now: self.now, quiet_since, plan: &self.plan, nodes: &self.nodes };
+        let ledger = &self.hostile.ledger;
+        let scene = Scene { now: self.now, quiet_since, plan: &self.plan, nodes: &self.nodes, ledger };
         for invariant in &mut self.invariants {
             if let Err(what) = ask(invariant.as_mut(), &scene) {
                 let violation = Violation { invariant: invariant.name(), at_us: self.now.0, node, what };
@@ -308,7 +322,8 @@ impl World {
             return;
         }
         let quiet_since = self.quiet_since();
-        let scene = Scene { now: self.now, quiet_since, plan: &self.plan, nodes: &self.nodes };
+        let ledger = &self.hostile.ledger;
+        let scene = Scene { now: self.now, quiet_since, plan: &self.plan, nodes: &self.nodes, ledger };
         for invariant in &mut self.invariants {
             match invariant.settled(&scene) {
                 Ok(Settled::Yes) => {}

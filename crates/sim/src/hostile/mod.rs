@@ -1,10 +1,25 @@
-//! What hostile nodes will do: so far they are drawn and take part, and behave.
+//! What hostile nodes do.
+//!
+//! A hostile node is a whole node: it holds the space's secret and a key of its own, so its handshakes and its
+//! membership are real. Beside what its machines send, it puts frames of its own on its links, at moments drawn from the
+//! seed, until the faults end. It knows what was sent to it ([`Overheard`]) and what its log holds, and signs with its own
+//! key only. The [`Ledger`] keeps what it did, for invariants.
+
+mod adversary;
+mod author;
+mod frames;
+mod ledger;
+mod overheard;
+
+pub(crate) use adversary::{Adversary, Prey, Shot, View};
+pub(crate) use frames::Charge;
+pub(crate) use ledger::Ledger;
+pub(crate) use overheard::Overheard;
 
 use meshwork::Random;
 use serde::{Deserialize, Serialize};
 
-/// One kind of attack. A hostile node holds the space's secret and a key of its own; beyond what is said here it behaves
-/// as a correct one does.
+/// One kind of attack. Beyond what is said here a hostile node behaves as a correct one does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Attack {
@@ -16,7 +31,7 @@ pub enum Attack {
     Oversized,
     /// Small frames that say that they unpack to gigabytes.
     Bomb,
-    /// Blocks in other nodes' names, under signatures that are not theirs.
+    /// Blocks, receipts and proofs in other nodes' names, under signatures that are not theirs.
     Forged,
     /// What others sent, again and again.
     Replayed,

@@ -1,0 +1,424 @@
+//! One hostile node: what it does when.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use meshwork::{
+    Bytes, Dot, Hash, NodeId, OpLog, Random, ReplicaId, Seed, SessionId, SpaceId, Timestamp, Tip,
+};
+use meshwork_consensus::{self as consensus, RECEIPT_FORMAT, Receipt, SignedReceipt};
+use meshwork_identity::KeyedHash;
+use meshwork_op_log::{Entry, Message, Range};
+use meshwork_presence as presence;
+use meshwork_transport as transport;
+use meshwork_wire::{Channel, Protocol, encode, seal_datagram};
+
+use super::{
+    Attack, Charge, Ledger, Overheard,
+    author::{self, Author},
+    frames,
+};
+
+/// An operation from the future is so far ahead.
+const TEN_YEARS_MS: u64 = 10 * 365 * 86_400_000;
+/// An author who is proved a liar more often than this is closed altogether, without further proofs.
+const BRANCHED_MAX: usize = 8;
+/// So many rounds make a flood, this far from each other.
+const FLOOD_ROUNDS: u64 = 60;
+const FLOOD_EVERY: Duration = Duration::from_millis(50);
+/// What nobody will ever write.
+const NEVER: u64 = 1_000_000;
+
+/// A hostile node's own side.
+pub(crate) struct Adversary {
+    attacks: Vec<Attack>,
+    random: Random,
+    overheard: Overheard,
+    /// How many pairs of branches it has made.
+    branched: usize,
+    /// How many more rounds the present flood has.
+    flood: u64,
+    /// Writes the operations of floods.
+    flooder: Author,
+    /// What it sends in floods, other than operations.
+    noise: Vec<(Channel, Bytes)>,
+}
+
+/// A correct node that it is linked with.
+#[derive(Clone, Copy)]
+pub(crate) struct Prey {
+    /// Its key's public half.
+    pub(crate) node: NodeId,
+}
+
+/// The world as it sees it.
+pub(crate) struct View<'a> {
+    /// Its own clock.
+    pub(crate) now: Timestamp,
+    pub(crate) space: SpaceId,
+    /// Its own key.
+    pub(crate) keys: &'a Arc<KeyedHash>,
+    /// Its own session.
+    pub(crate) session: SessionId,
+    pub(crate) log: &'a OpLog,
+    pub(crate) prey: &'a [Prey],
+    /// The correct nodes.
+    pub(crate) victims: &'a [NodeId],
+}
+
+/// A frame that it sends.
+pub(crate) struct Shot {
+    /// To which of its prey.
+    pub(crate) to: usize,
+    pub(crate) channel: Channel,
+    pub(crate) frame: Bytes,
+    /// What the receiver will certainly hold against it.
+    pub(crate) charge: Charge,
+}
+
+/// The same for everybody.
+struct Volley {
+    channel: Channel,
+    frames: Vec<Bytes>,
+    charge: Option<Charge>,
+}
+
+impl Volley {
+    fn of(channel: Channel, frames: Vec<Bytes>) -> Self {
+        Self { channel, frames, charge: None }
+    }
+
+    /// Of one frame that says something for which its sender is certainly charged.
+    fn counted(self) -> Self {
+        Self { charge: Some(Charge::Counted), ..self }
+    }
+
+    fn innocent(self) -> Self {
+        Self { charge: Some(Charge::None), ..self }
+    }
+
+    fn at(self, to: usize) -> impl Iterator<Item = Shot> {
+        let Self { channel, frames, charge } = self;
+        frames.into_iter().map(move |frame| {
+            let charge = charge.unwrap_or_else(|| frames::charge(channel, &frame));
+            Shot { to, channel, frame, charge }
+        })
+    }
+}
+
+impl Adversary {
+    pub(crate) fn new(attacks: Vec<Attack>, space: SpaceId, keys: &Arc<KeyedHash>, seed: &Seed) -> Self {
+        Self {
+            attacks,
+            random: seed.fork("attacks").random(),
+            overheard: Overheard::default(),
+            branched: 0,
+            flood: 0,
+            flooder: Author::new(space, keys.clone(), &seed.fork("flood")),
+            noise: Vec::new(),
+        }
+    }
+
+    /// A frame came.
+    pub(crate) fn hear(&mut self, space: SpaceId, channel: Channel, frame: &Bytes) {
+        self.overheard.hear(space, channel, frame);
+    }
+
+    /// What it does now, if anything, and when it next does something.
+    pub(crate) fn act(&mut self, view: &View<'_>, ledger: &mut Ledger) -> (Attack, Vec<Shot>, Duration) {
+        let attack = self.attacks[self.random.below(self.attacks.len() as u64) as usize];
+        if self.flood > 0 || (attack == Attack::Flood && !view.prey.is_empty()) {
+            self.flood = self.flood.checked_sub(1).unwrap_or(FLOOD_ROUNDS);
+            return (Attack::Flood, self.flood(view), FLOOD_EVERY);
+        }
+        let pause = self.random.duration(Duration::from_millis(100), Duration::from_secs(2));
+        let shots = if view.prey.is_empty() { Vec::new() } else { self.attack(attack, view, ledger) };
+        (attack, shots, pause)
+    }
+
+    fn attack(&mut self, attack: Attack, view: &View<'_>, ledger: &mut Ledger) -> Vec<Shot> {
+        let to = self.random.below(view.prey.len() as u64) as usize;
+        let volley = match attack {
+            Attack::Garbage => {
+                Some(frames::garbage(&mut self.random)).map(|(at, frames)| Volley::of(at, frames))
+            }
+            Attack::Oversized => {
+                Some(frames::oversized(&mut self.random)).map(|(at, frames)| Volley::of(at, frames))
+            }
+            Attack::Bomb => Some(frames::bomb(&mut self.random)).map(|(at, frames)| Volley::of(at, frames)),
+            Attack::Truncated => self
+                .remembered()
+                .map(|(channel, frame)| Volley::of(channel, vec![frames::damaged(&mut self.random, &frame)])),
+            Attack::Forged => self.forge(view, view.prey[to].node, ledger),
+            Attack::Replayed => return self.replay(view),
+            Attack::Equivocation => return self.contradict(view, ledger),
+            Attack::FalseReceipt => Some(self.overstate(view)),
+            Attack::Future => self.publish(view, view.now.wall_ms + TEN_YEARS_MS, Vec::new()),
+            Attack::MissingDependency => {
+                let missing = self.missing(view);
+                self.publish(view, view.now.wall_ms, missing)
+            }
+            Attack::Flood => None,
+        };
+        volley.into_iter().flat_map(|volley| volley.at(to)).collect()
+    }
+
+    fn remembered(&mut self) -> Option<(Channel, Bytes)> {
+        let at = self.random.below(self.overheard.frames.len() as u64) as usize;
+        self.overheard.frames.get(at).filter(|(_, frame)| !frame.is_empty()).cloned()
+    }
+
+    /// A block of a correct node.
+    fn stolen(&mut self, view: &View<'_>) -> Option<(NodeId, Bytes)> {
+        let of_victims = |(author, _): &&(NodeId, Bytes)| view.victims.contains(author);
+        let blocks: Vec<_> = self.overheard.blocks.iter().filter(of_victims).collect();
+        blocks.get(self.random.below(blocks.len() as u64) as usize).map(|block| (*block).clone())
+    }
+
+    /// Something in another's name.
+    fn forge(&mut self, view: &View<'_>, prey: NodeId, ledger: &mut Ledger) -> Option<Volley> {
+        let wall_ms = view.now.wall_ms;
+        let kind = self.random.below(6);
+        if kind == 0 {
+            return self.forge_receipt(view, prey);
+        }
+        let (victim, block) = self.stolen(view)?;
+        let random = &mut self.random;
+        let message = match kind {
+            1 => {
+                let second = author::tampered(random, &block)?;
+                Message::Proof { first: block, second }
+            }
+            2 => new_blocks(author::tampered(random, &block)?),
+            3 => {
+                let forged = author::named(random, view.space, view.keys, victim, wall_ms)?;
+                note_forged(ledger, &forged);
+                new_blocks(forged.bytes().clone())
+            }
+            _ => {
+                let tip = *view.log.version().tip(&author::replica(view.space, &block)?)?;
+                let forged = author::continued(random, view.space, view.keys, (&block, tip), wall_ms)?;
+                note_forged(ledger, &forged);
+                new_blocks(forged.bytes().clone())
+            }
+        };
+        Some(Volley::of(Channel::Live, frames::wrap(Protocol::OpLog, &message)).counted())
+    }
+
+    /// A receipt of another node for more than there is.
+    fn forge_receipt(&mut self, view: &View<'_>, prey: NodeId) -> Option<Volley> {
+        let others = self.overheard.receipts.values().filter(|receipt| receipt.node != prey);
+        let others: Vec<_> = others.filter(|receipt| view.victims.contains(&receipt.node)).collect();
+        let heard =
+            others.get(self.random.below(others.len() as u64) as usize).map(|receipt| (*receipt).clone())?;
+        let newer = self.random.chance(0.5);
+        let forged = Receipt {
+            epoch: heard.epoch + if newer { TEN_YEARS_MS } else { 0 },
+            counter: heard.counter + NEVER,
+            holds: self.beyond(view),
+            ..heard
+        };
+        // One of the same incarnation may say nothing new, and is not looked at then.
+        let volley = receipt(&forged, view)?;
+        Some(if newer { volley.counted() } else { volley.innocent() })
+    }
+
+    /// Its own receipt for what it does not hold.
+    fn overstate(&mut self, view: &View<'_>) -> Volley {
+        let own = view.log.incarnation();
+        let said = Receipt {
+            format: RECEIPT_FORMAT,
+            space: view.space,
+            node: view.keys.node,
+            epoch: own.epoch,
+            replica: own.replica,
+            counter: view.now.wall_ms + self.random.below(NEVER),
+            holds: self.beyond(view),
+        };
+        receipt(&said, view).unwrap_or_else(|| Volley::of(Channel::Control, Vec::new()))
+    }
+
+    /// A version beyond what anybody holds.
+    fn beyond(&mut self, view: &View<'_>) -> meshwork::Version {
+        let mut holds = view.log.version().clone();
+        let known: Vec<_> = holds.iter().map(|(replica, tip)| (*replica, tip.sequence)).collect();
+        for (replica, sequence) in known {
+            let sequence = sequence + self.random.below(100);
+            if sequence > holds.sequence(&replica) {
+                holds.set(replica, Tip { sequence, hash: Hash(self.random.bytes()) });
+            }
+        }
+        let sequence = 1 + self.random.below(NEVER);
+        holds.set(ReplicaId(self.random.bytes()), Tip { sequence, hash: Hash(self.random.bytes()) });
+        holds
+    }
+
+    /// What somebody sent it, to anybody, and more than once.
+    fn replay(&mut self, view: &View<'_>) -> Vec<Shot> {
+        let mut shots = Vec::new();
+        for to in 0..view.prey.len() {
+            if let Some((channel, frame)) = self.remembered() {
+                let times = 1 + self.random.below(3) as usize;
+                shots.extend(Volley::of(channel, vec![frame; times]).innocent().at(to));
+            }
+        }
+        shots
+    }
+
+    /// One replica, two chains: one for these, one for those.
+    fn contradict(&mut self, view: &View<'_>, ledger: &mut Ledger) -> Vec<Shot> {
+        if self.branched >= BRANCHED_MAX {
+            return Vec::new();
+        }
+        self.branched += 1;
+        let seed = Seed::from_number(self.random.number());
+        let mut branches = Vec::new();
+        for side in 0..2 {
+            let mut author = Author::new(view.space, view.keys.clone(), &seed);
+            let length = 1 + self.random.below(3);
+            let branch = (0..length).filter_map(|_| {
+                let dependencies = known(&mut self.random, view);
+                author.write(&mut self.random, view.now.wall_ms + side, dependencies)
+            });
+            branches.push(branch.collect::<Vec<_>>());
+        }
+        let first = branches.first().and_then(|branch| branch.first()?.operations().first());
+        ledger.branched.extend(first.map(|operation| (operation.dot.replica, operation.dot)));
+        let turn = self.random.below(2) as usize;
+        let lone = view.prey.len() == 1;
+        let mut shots = Vec::new();
+        for to in 0..view.prey.len() {
+            let told = |side: &usize| lone || (to + turn) % 2 == *side;
+            for branch in (0..branches.len()).filter(told).filter_map(|side| branches.get(side)) {
+                let blocks = branch.iter().map(|entry| entry.bytes().clone()).collect();
+                let message = Message::Blocks { wanted: false, blocks };
+                shots.extend(
+                    Volley::of(Channel::Live, frames::wrap(Protocol::OpLog, &message)).innocent().at(to),
+                );
+            }
+        }
+        shots
+    }
+
+    /// A validly signed operation of a new replica.
+    fn publish(&mut self, view: &View<'_>, wall_ms: u64, dependencies: Vec<Dot>) -> Option<Volley> {
+        let seed = Seed::from_number(self.random.number());
+        let mut author = Author::new(view.space, view.keys.clone(), &seed);
+        let entry = author.write(&mut self.random, wall_ms, dependencies)?;
+        let frames = frames::wrap(Protocol::OpLog, &new_blocks(entry.bytes().clone()));
+        Some(Volley::of(Channel::Live, frames).innocent())
+    }
+
+    /// Dots that never come.
+    fn missing(&mut self, view: &View<'_>) -> Vec<Dot> {
+        let mut dots = known(&mut self.random, view);
+        if dots.is_empty() || self.random.chance(0.5) {
+            dots.push(Dot::new(ReplicaId(self.random.bytes()), 1 + self.random.below(NEVER)));
+        } else {
+            dots.iter_mut().for_each(|dot| dot.sequence += NEVER);
+        }
+        dots.sort_unstable();
+        dots.dedup_by_key(|dot| dot.replica);
+        dots
+    }
+
+    /// One round of a flood: to everybody, as much of each kind as a link takes.
+    fn flood(&mut self, view: &View<'_>) -> Vec<Shot> {
+        if self.noise.is_empty() {
+            self.noise = self.draw_noise(view);
+        }
+        let entries: Vec<_> = (0..4)
+            .filter_map(|_| self.flooder.write(&mut self.random, view.now.wall_ms, Vec::new()))
+            .collect();
+        let blocks = entries.iter().map(|entry| entry.bytes().clone()).collect();
+        let blocks = frames::wrap(Protocol::OpLog, &Message::Blocks { wanted: false, blocks });
+        let mut shots = Vec::new();
+        for to in 0..view.prey.len() {
+            shots.extend(Volley::of(Channel::Live, blocks.clone()).innocent().at(to));
+            for _ in 0..20 {
+                let at = self.random.below(self.noise.len() as u64) as usize;
+                if let Some((channel, frame)) = self.noise.get(at).cloned() {
+                    shots.extend(Volley::of(channel, vec![frame]).innocent().at(to));
+                }
+            }
+        }
+        shots
+    }
+
+    /// Messages that a correct node might send, now and then.
+    fn draw_noise(&mut self, view: &View<'_>) -> Vec<(Channel, Bytes)> {
+        let random = &mut self.random;
+        let mut noise = Vec::new();
+        let known: Vec<_> = view.log.version().iter().map(|(replica, tip)| (*replica, *tip)).collect();
+        let ranges =
+            known.iter().map(|(replica, tip)| Range { replica: *replica, after: 0, tip: *tip }).collect();
+        let claims = known.iter().map(|(replica, _)| (*replica, tip(random))).collect();
+        let unknown: BTreeMap<_, _> = (0..200).map(|_| (ReplicaId(random.bytes()), tip(random))).collect();
+        let op_log = [
+            Message::Digest { digest: Hash(random.bytes()), answer: false },
+            Message::Have { entries: claims, answer_wanted: true },
+            Message::Have { entries: unknown.into_iter().collect(), answer_wanted: false },
+            Message::Want { ranges, credit_bytes: 100_000 },
+            Message::Credit { bytes: 1_000 },
+        ];
+        for message in op_log {
+            noise.extend(
+                frames::wrap(Protocol::OpLog, &message).into_iter().map(|frame| (Channel::Control, frame)),
+            );
+        }
+        let beat = view.now.wall_ms;
+        let heartbeat =
+            presence::Message::Heartbeat { session: view.session, beat, profile: None, rumours: vec![] };
+        let linked: BTreeSet<_> = view.victims.iter().copied().collect();
+        let linked = consensus::Message::Linked(linked.into_iter().collect());
+        let ping = transport::Message::Ping { token: beat };
+        let others = [
+            frames::wrap(Protocol::Presence, &heartbeat),
+            frames::wrap(Protocol::Consensus, &linked),
+            frames::wrap(Protocol::Link, &ping),
+        ];
+        noise.extend(others.into_iter().flatten().map(|frame| (Channel::Control, frame)));
+        for version in 1..=8 {
+            let shown = presence::Shown {
+                place: 0,
+                key: format!("cursor {version}"),
+                ttl_ms: 60_000,
+                value: vec![7; 700].into(),
+            };
+            let datagram =
+                presence::Datagram::Values { version: beat + version, living: vec![0], shown: vec![shown] };
+            let frame = encode(&datagram).and_then(|payload| seal_datagram(Protocol::Ephemeral, &payload));
+            noise.extend(frame.ok().map(|frame| (Channel::Lossy, frame)));
+        }
+        noise
+    }
+}
+
+fn tip(random: &mut Random) -> Tip {
+    Tip { sequence: 1 + random.below(NEVER), hash: Hash(random.bytes()) }
+}
+
+fn new_blocks(block: Bytes) -> Message {
+    Message::Blocks { wanted: false, blocks: vec![block] }
+}
+
+/// Some operations that others have.
+fn known(random: &mut Random, view: &View<'_>) -> Vec<Dot> {
+    let dots = view.log.version().iter().map(|(replica, tip)| Dot::new(*replica, tip.sequence));
+    dots.filter(|_| random.chance(0.2)).collect()
+}
+
+fn note_forged(ledger: &mut Ledger, entry: &Entry) {
+    for operation in entry.operations() {
+        ledger.forged.entry(operation.dot).or_default().insert(operation.hash);
+    }
+}
+
+fn receipt(said: &Receipt, view: &View<'_>) -> Option<Volley> {
+    let signed = SignedReceipt::sign(said, &**view.keys).ok()?;
+    let frames = frames::wrap(Protocol::Consensus, &consensus::Message::Receipt(signed));
+    Some(Volley::of(Channel::Control, frames).innocent())
+}
