@@ -80,6 +80,8 @@ pub enum Event {
     Retired {
         /// The old one.
         replica: ReplicaId,
+        /// The last of its operations that this node keeps. It made those after it again under another replica.
+        kept: u64,
         /// Why, for people.
         reason: String,
     },

@@ -111,7 +111,12 @@ impl OpLog {
             let same = self.history.hash_at(replica, tip.sequence) == Some(tip.hash);
             if same { Need::Nothing } else { Need::After(self.author.sent.min(tip.sequence - 1)) }
         } else if closed {
-            if self.history.buffer.needed(replica) > end { Need::After(end) } else { Need::NotYet }
+            match self.history.buffer.needed(replica) > end {
+                // Of no other branch, either: what is here stays.
+                _ if tip.sequence <= end => Need::Nothing,
+                true => Need::After(end),
+                false => Need::NotYet,
+            }
         } else if tip.sequence > end {
             Need::After(end)
         } else {

@@ -102,7 +102,8 @@ impl OpLog {
         self.effects.push_back(Effect::Incarnation(self.author.incarnation()));
         let all = self.history.replay();
         self.deliver(all);
-        self.emit(Event::Retired { replica: old, reason });
+        let kept = left.map_or(0, |tip| tip.sequence);
+        self.emit(Event::Retired { replica: old, kept, reason });
         for link in self.links.values_mut() {
             link.start_over(now);
         }

@@ -238,6 +238,30 @@ fn a_closed_replica_grows_only_as_far_as_others_need_it() {
     assert_eq!((world.hosts[0].log.version().sequence(&liar), world.hosts[0].log.operations()), (2, 3));
 }
 
+#[test]
+fn of_another_branch_that_reaches_no_further_nothing_is_wanted() {
+    let [a, b] = two_branches();
+    let mut world = linked();
+    hand(&mut world, vec![a[0].clone(), b[0].clone()]);
+    let theirs = Entry::read(SPACE, b[0].clone()).unwrap().operations()[0].clone();
+    let liar = theirs.dot.replica;
+    hand(&mut world, vec![write(&mut writer(SPACE, 8), vec![Dot::new(liar, 2)])]);
+    world.network.clear();
+    let mut wanted = |sequence| {
+        let entries = vec![(liar, Tip { sequence, hash: theirs.hash })];
+        let message = Message::Have { entries, answer_wanted: false };
+        world.feed(0, Some(Input::Received { from: session(1), message }));
+        let sent = std::mem::take(&mut world.network);
+        let sent = sent.into_iter().filter(|((from, ..), _)| *from == 0).flat_map(|(_, messages)| messages);
+        let ranges = sent.filter_map(|message| match message {
+            Message::Want { ranges, .. } => Some(ranges),
+            _ => None,
+        });
+        ranges.flatten().map(|range| (range.after, range.tip.sequence)).collect::<Vec<_>>()
+    };
+    assert_eq!((wanted(1), wanted(2)), (vec![], vec![(1, 2)]));
+}
+
 proptest! {
     #![proptest_config(config(512))]
 
