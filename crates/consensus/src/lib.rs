@@ -8,7 +8,8 @@
 //! ```text
 //!  Stored ──► own receipt: only the tips that moved, one signature, at most one every 5 ms ──► to every link
 //!  Received ─► form? space? newer? signature? ─► record of that node ─► policy ─► Confirmed { from, up_to }
-//!                                                     └─ once a second, to those not linked with the issuer
+//!                                                     └─ once a second, to those not linked with the issuer; three common
+//!                                                        neighbours do so
 //! ```
 //!
 //! # How a receipt travels on without being whole

@@ -72,11 +72,11 @@ impl Consensus {
     pub fn new(config: Config, context: Context) -> Self {
         Self {
             config,
-            context,
             frontier: Frontier::default(),
             own: None,
             records: BTreeMap::new(),
-            relay: Relay::default(),
+            relay: Relay::new(context.signer.node()),
+            context,
             heard: 0,
             receipt_due: None,
             relay_due: None,

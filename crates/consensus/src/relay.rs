@@ -1,4 +1,9 @@
 //! The links, and who still lacks which receipts.
+//!
+//! In a mesh in which not everybody is linked with everybody, most nodes have many neighbours in common. Were each of
+//! these to pass a receipt on, a node would get it dozens of times, so only [`RELAYS`] of them do; everybody knows who,
+//! since everybody says with whom it is linked. (The multipoint relays of OLSR, RFC 3626, chosen by the sender's
+//! neighbours instead of by the sender.)
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +11,15 @@ use meshwork_base::{NodeId, SessionId};
 
 use crate::{Message, SignedReceipt, message::LINKED_MAX, record::Record};
 
+/// So many pass a receipt on to one node, so that two that are slow or hostile change nothing.
+const RELAYS: usize = 3;
+
 /// Every linked peer.
-#[derive(Default)]
 pub(crate) struct Relay {
+    own: NodeId,
     peers: BTreeMap<SessionId, Peer>,
+    /// Whether it is on us to bring an issuer's receipts to a peer. Forgotten whenever a link changes anywhere near.
+    roles: BTreeMap<(SessionId, NodeId), bool>,
     /// The peers were not told yet with whom we are linked.
     links_changed: bool,
 }
@@ -23,13 +33,19 @@ struct Peer {
 }
 
 impl Relay {
+    pub(crate) fn new(own: NodeId) -> Self {
+        Self { own, peers: BTreeMap::new(), roles: BTreeMap::new(), links_changed: false }
+    }
+
     pub(crate) fn add(&mut self, session: SessionId, node: NodeId) {
         self.peers.insert(session, Peer { node, linked: BTreeSet::new(), served: BTreeMap::new() });
+        self.roles.clear();
         self.links_changed = true;
     }
 
     pub(crate) fn remove(&mut self, session: &SessionId) {
         self.links_changed |= self.peers.remove(session).is_some();
+        self.roles.clear();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -46,6 +62,7 @@ impl Relay {
 
     /// Takes a peer's word on its links; false when there is no such peer.
     pub(crate) fn set_linked(&mut self, session: &SessionId, linked: Vec<NodeId>) -> bool {
+        self.roles.clear();
         let peer = self.peers.get_mut(session);
         peer.map(|peer| peer.linked = linked.into_iter().collect()).is_some()
     }
@@ -55,21 +72,58 @@ impl Relay {
         for peer in self.peers.values_mut() {
             peer.served.remove(issuer);
         }
+        self.roles.retain(|(_, of), _| of != issuer);
     }
 
-    /// What everybody still lacks. An issuer with which a peer is linked is passed over without being marked as
-    /// served, so that the peer gets all that it missed should that link break.
+    /// What everybody still lacks. An issuer whose receipts others bring to a peer is passed over without being marked
+    /// as served, so that the peer gets all that it missed should it fall to us.
     pub(crate) fn pending(&mut self, records: &BTreeMap<NodeId, Record>) -> Vec<(SessionId, Message)> {
         let mut messages = self.announcements();
-        for (session, peer) in &mut self.peers {
-            let unlinked = |issuer: &NodeId| *issuer != peer.node && !peer.linked.contains(issuer);
-            for (issuer, record) in records.iter().filter(|(issuer, _)| unlinked(issuer)) {
-                let served = peer.served.insert(*issuer, record.heard).unwrap_or(0);
-                let lacking = record.kept().filter(|kept| kept.heard > served && kept.from != *session);
-                messages.extend(lacking.map(|kept| (*session, receipt(&kept.signed))));
+        let sessions: Vec<SessionId> = self.peers.keys().copied().collect();
+        for session in sessions {
+            for (issuer, record) in records {
+                let served = self.peers.get(&session).and_then(|peer| peer.served.get(issuer)).copied();
+                let served = served.unwrap_or(0);
+                if record.heard <= served || !self.is_ours(session, *issuer) {
+                    continue;
+                }
+                let lacking = record.kept().filter(|kept| kept.heard > served && kept.from != session);
+                messages.extend(lacking.map(|kept| (session, receipt(&kept.signed))));
+                if let Some(peer) = self.peers.get_mut(&session) {
+                    peer.served.insert(*issuer, record.heard);
+                }
             }
         }
         messages
+    }
+
+    fn is_ours(&mut self, session: SessionId, issuer: NodeId) -> bool {
+        if let Some(role) = self.roles.get(&(session, issuer)) {
+            return *role;
+        }
+        let role = self.peers.get(&session).is_some_and(|peer| self.brings(&issuer, peer));
+        self.roles.insert((session, issuer), role);
+        role
+    }
+
+    /// Whether too few others would bring an issuer's receipts to a peer.
+    fn brings(&self, issuer: &NodeId, to: &Peer) -> bool {
+        if *issuer == to.node || to.linked.contains(issuer) {
+            return false;
+        }
+        let others = match self.peers.values().find(|peer| peer.node == *issuer) {
+            // Of the neighbours that both have, those nearest to a place that the two determine.
+            Some(issuer) => {
+                let place = NodeId(xor(&issuer.node, &to.node));
+                let before_us = |node: &&NodeId| xor(&place, node) < xor(&place, &self.own);
+                to.linked.intersection(&issuer.linked).filter(before_us).take(RELAYS).count()
+            }
+            None => {
+                let bring = |peer: &&Peer| peer.linked.contains(issuer) && peer.linked.contains(&to.node);
+                self.peers.values().filter(bring).take(RELAYS).count()
+            }
+        };
+        others < RELAYS
     }
 
     fn announcements(&mut self) -> Vec<(SessionId, Message)> {
@@ -85,4 +139,9 @@ impl Relay {
 /// A copy on the way to somebody.
 pub(crate) fn receipt(signed: &SignedReceipt) -> Message {
     Message::Receipt(signed.clone())
+}
+
+/// How far two nodes are apart (Kademlia's metric).
+fn xor(a: &NodeId, b: &NodeId) -> [u8; 32] {
+    std::array::from_fn(|index| a.0[index] ^ b.0[index])
 }

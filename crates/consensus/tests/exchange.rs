@@ -152,6 +152,11 @@ impl Mesh {
         self.tell(b, up(a));
     }
 
+    fn cut(&mut self, a: u8, b: u8) {
+        self.tell(a, Input::PeerDown { peer: session(b) });
+        self.tell(b, Input::PeerDown { peer: session(a) });
+    }
+
     fn tell(&mut self, id: u8, input: Input) {
         let effects = run(&mut self.nodes[usize::from(id)], self.now, input);
         self.carry(id, effects);
@@ -204,6 +209,34 @@ fn a_full_mesh_relays_nothing_once_the_links_are_known() {
     (0..6).for_each(|id| mesh.tell(id, stored(&[(7, 10)])));
     mesh.pass(5_000);
     assert_eq!(mesh.sent, 6 * 5);
+}
+
+#[test]
+fn of_many_common_neighbours_three_pass_a_receipt_on() {
+    let mut mesh = Mesh::new(24);
+    let linked = |a: u8, b: u8| (a + b) % 3 != 0;
+    let pairs: Vec<(u8, u8)> = (0..24).flat_map(|a| (0..a).map(move |b| (a, b))).collect();
+    let links = pairs.iter().filter(|(a, b)| linked(*a, *b)).count();
+    pairs.iter().filter(|(a, b)| linked(*a, *b)).for_each(|(a, b)| mesh.link(*a, *b));
+    mesh.pass(5_000);
+    mesh.sent = 0;
+    (0..24).for_each(|id| mesh.tell(id, stored(&[(7, 10)])));
+    mesh.pass(5_000);
+    let unlinked = pairs.len() - links;
+    assert!(mesh.sent <= 2 * links + 2 * 3 * unlinked, "{} messages", mesh.sent);
+    let everybody_knows = |mesh: &Mesh, sequence| {
+        mesh.nodes.iter().all(|node| node.holders(Dot::new(replica(7), sequence)).len() == 24)
+    };
+    assert!(everybody_knows(&mesh, 10));
+
+    // Others take over from those that are cut off from the issuer.
+    let neighbours: Vec<u8> = (1..24).filter(|b| linked(0, *b)).collect();
+    mesh.tell(0, stored(&[(7, 11)]));
+    neighbours[1..].iter().for_each(|b| mesh.cut(0, *b));
+    mesh.pass(5_000);
+    (1..24).for_each(|id| mesh.tell(id, stored(&[(7, 11)])));
+    mesh.pass(10_000);
+    assert!(everybody_knows(&mesh, 11));
 }
 
 proptest! {
