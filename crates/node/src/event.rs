@@ -139,6 +139,8 @@ pub enum Event {
     ReplicaRetired {
         /// The old one.
         replica: ReplicaId,
+        /// The last of its operations that this node keeps. It made those after it again, under other ids.
+        kept: u64,
         /// Why, for people.
         reason: String,
     },
@@ -170,6 +172,6 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
-    /// Storage takes writes again; nothing was lost.
+    /// Storage takes writes again; nothing that was acknowledged is lost.
     StorageRecovered,
 }

@@ -1,25 +1,46 @@
 //! The handle of a running node.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use actix::Addr;
-use meshwork_base::{DocumentId, DocumentIdError, Dot, NodeId, SessionId, SpaceId, Version};
-use meshwork_crdt_state::{Document, Documents, Edit, EditError};
+use meshwork_base::{DocumentId, DocumentIdError, Dot, NodeId, ReplicaId, SessionId, SpaceId, Version};
+use meshwork_crdt_state::{Document, Documents, Edit, EditError, RequestId};
 use meshwork_identity::RoomCode;
 use meshwork_op_log::{Incarnation, OpLog};
 use meshwork_presence::PresenceError;
 use meshwork_shell::{Host, Inbox, Read};
 use tokio::sync::{broadcast, watch};
 
-use super::{actors::Actors, shared::Shared};
+use super::{
+    actors::Actors,
+    shared::{Retired, Shared},
+};
 use crate::{Command, Event, NodeBuilder, Status, route};
 
 /// What can go wrong with a call on a node.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum NodeError {
-    /// The node has stopped, or is rebuilding itself from storage; an edit that was on its way may or may not stand.
+    /// The node has been closed, or has given up; an edit that was on its way may or may not stand.
     #[error("the node has stopped")]
     Stopped,
+    /// A part of the node failed, and it starts again from what is stored.
+    #[error(
+        "the node is starting again from its storage; what was on its way may or may not stand: read the document, \
+         and edit again if it is missing"
+    )]
+    Rebuilding,
+    /// The replica that made the operation was retired before the operation was safe.
+    #[error(
+        "operation {dot} does not stand under this id: its replica was retired, and of its operations those up to \
+         {kept} were kept. It was made again under another id, comes back from other members, or is lost: read the \
+         document, and edit again if it is missing"
+    )]
+    Retired {
+        /// The operation.
+        dot: Dot,
+        /// The last of its replica's operations that was kept.
+        kept: u64,
+    },
     /// The edit is refused; nothing changed.
     #[error(transparent)]
     Edit(#[from] EditError),
@@ -82,14 +103,31 @@ impl Node {
     }
 
     pub(crate) fn running(&self) -> Result<Running, NodeError> {
-        self.inner.running.borrow().clone().ok_or(NodeError::Stopped)
+        self.inner.running.borrow().clone().ok_or_else(|| self.gone())
+    }
+
+    /// The same; waits for the actors while they are being replaced.
+    pub(crate) async fn alive(&self) -> Result<Running, NodeError> {
+        if *self.inner.stop.borrow() {
+            return Err(NodeError::Stopped);
+        }
+        let mut running = self.inner.running.clone();
+        let running = running.wait_for(Option::is_some).await.ok().and_then(|running| running.clone());
+        running.ok_or(NodeError::Stopped)
+    }
+
+    /// Why an actor does not answer.
+    pub(crate) fn gone(&self) -> NodeError {
+        let ended = self.inner.ended.has_changed().is_err() || *self.inner.ended.borrow();
+        if ended || *self.inner.stop.borrow() { NodeError::Stopped } else { NodeError::Rebuilding }
     }
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.inner.shared
     }
 
-    /// Who this is.
+    /// Who this is. (This and the other calls that do not wait answer [`NodeError::Rebuilding`] while the node starts
+    /// again.)
     pub fn identity(&self) -> Result<Identity, NodeError> {
         Ok(self.running()?.identity)
     }
@@ -111,18 +149,34 @@ impl Node {
     /// One transaction: all of `edits`, or none. Visible when this returns; durable later
     /// ([`stored`](Self::stored)), on other nodes later still ([`confirmed`](Self::confirmed)).
     ///
-    /// Waits while as many edits as configured (`unsaved_edits_max`) are not durable yet.
+    /// Waits while as many edits as configured (`unsaved_edits_max`) are not durable yet. Dropped while it waits, it
+    /// changes nothing; later, the edit may or may not be made.
     pub async fn edit(&self, document: &str, edits: impl Into<Vec<Edit>>) -> Result<Dot, NodeError> {
         let document = DocumentId::new(document)?;
-        let running = self.running()?;
-        let (request, answer) = self.shared().begin_edits(1).await;
-        let input = meshwork_crdt_state::Input::Edit { request, document, edits: edits.into() };
-        if running.documents.send(input).await.is_err() {
-            self.shared().cancel_edits(request);
-            return Err(NodeError::Stopped);
+        let edits = edits.into();
+        let input = |request| meshwork_crdt_state::Input::Edit { request, document, edits };
+        let results = self.make_edits(1, input).await?;
+        Ok(results.into_iter().next().ok_or_else(|| self.gone())??)
+    }
+
+    /// Hands so many transactions to the documents, once they may be unsaved, and waits for the answers.
+    async fn make_edits(
+        &self,
+        count: usize,
+        input: impl FnOnce(RequestId) -> meshwork_crdt_state::Input,
+    ) -> Result<Vec<Result<Dot, EditError>>, NodeError> {
+        loop {
+            let running = self.alive().await?;
+            let (begun, answer) = self.shared().begin_edits(count).await;
+            let session = running.identity.session;
+            if self.inner.running.borrow().as_ref().is_none_or(|now| now.identity.session != session) {
+                // The actors were replaced while this waited for its turn.
+                continue;
+            }
+            running.documents.send(input(begun.request)).await.map_err(|_| self.gone())?;
+            begun.sent();
+            return answer.await.map_err(|_| self.gone());
         }
-        let results = answer.await.map_err(|_| NodeError::Stopped)?;
-        Ok(results.into_iter().next().ok_or(NodeError::Stopped)??)
     }
 
     /// Several transactions, one after the other: each all or nothing, and a refused one does not hold up the rest.
@@ -133,7 +187,6 @@ impl Node {
         transactions: impl IntoIterator<Item = Vec<Edit>>,
     ) -> Result<Vec<Result<Dot, EditError>>, NodeError> {
         let document = DocumentId::new(document)?;
-        let running = self.running()?;
         let mut transactions = transactions.into_iter();
         let mut all = Vec::new();
         loop {
@@ -141,14 +194,10 @@ impl Node {
             if transactions.is_empty() {
                 return Ok(all);
             }
-            let (request, answer) = self.shared().begin_edits(transactions.len()).await;
             let document = document.clone();
-            let input = meshwork_crdt_state::Input::EditMany { request, document, transactions };
-            if running.documents.send(input).await.is_err() {
-                self.shared().cancel_edits(request);
-                return Err(NodeError::Stopped);
-            }
-            all.extend(answer.await.map_err(|_| NodeError::Stopped)?);
+            let count = transactions.len();
+            let input = |request| meshwork_crdt_state::Input::EditMany { request, document, transactions };
+            all.extend(self.make_edits(count, input).await?);
         }
     }
 
@@ -157,7 +206,7 @@ impl Node {
         &self,
         question: impl FnOnce(&Documents) -> R + Send + 'static,
     ) -> Result<R, NodeError> {
-        ask(&self.running()?.actors.documents, question).await
+        self.ask(&self.alive().await?.actors.documents, question).await
     }
 
     /// The document as JSON; `None` if nobody has written to it.
@@ -171,7 +220,7 @@ impl Node {
         &self,
         question: impl FnOnce(&OpLog) -> R + Send + 'static,
     ) -> Result<R, NodeError> {
-        ask(&self.running()?.actors.op_log, question).await
+        self.ask(&self.alive().await?.actors.op_log, question).await
     }
 
     /// What happens from now on. A listener that falls behind by more than `events_capacity` events is told how many
@@ -180,39 +229,62 @@ impl Node {
         self.shared().events.subscribe()
     }
 
-    /// Waits until the operation is durable here. Ends with [`NodeError::Stopped`] when the node does, or when it
-    /// rebuilds itself from storage, which may not hold the operation.
+    /// Waits until the operation is durable here. Ends with [`NodeError::Stopped`] when the node does, with
+    /// [`NodeError::Rebuilding`] when it starts again from storage, which may not hold the operation, and with
+    /// [`NodeError::Retired`] when the operation does not stand under this id.
     pub async fn stored(&self, dot: Dot) -> Result<(), NodeError> {
-        self.reach(&self.shared().stored, |version| version.contains(dot)).await
+        self.reach(dot, &self.shared().stored, |version| version.contains(dot)).await
     }
 
     /// Waits until the operation meets the policy: stored on as many nodes as configured. Ends early as
     /// [`stored`](Self::stored) does.
     pub async fn confirmed(&self, dot: Dot) -> Result<(), NodeError> {
-        if self.running()?.actors.consensus.is_none() {
+        if self.alive().await?.actors.consensus.is_none() {
             return Err(NodeError::Absent("consensus"));
         }
         let reached = |sequence: &u64| *sequence >= dot.sequence;
-        self.reach(&self.shared().confirmed, |confirmed| confirmed.get(&dot.replica).is_some_and(reached))
-            .await
+        let goal = |confirmed: &BTreeMap<ReplicaId, u64>| confirmed.get(&dot.replica).is_some_and(reached);
+        self.reach(dot, &self.shared().confirmed, goal).await
     }
 
-    async fn reach<T>(&self, state: &watch::Sender<T>, goal: impl Fn(&T) -> bool) -> Result<(), NodeError> {
+    async fn reach<T>(
+        &self,
+        dot: Dot,
+        state: &watch::Sender<T>,
+        goal: impl Fn(&T) -> bool,
+    ) -> Result<(), NodeError> {
         let mut state = state.subscribe();
+        let mut retired = self.shared().retired.subscribe();
         let mut deaths = self.shared().deaths.subscribe();
         let mut ended = self.inner.ended.clone();
-        tokio::select! {
-            biased;
-            reached = state.wait_for(|state| goal(state)) => reached.map(drop).map_err(|_| NodeError::Stopped),
-            _ = deaths.changed() => Err(NodeError::Stopped),
-            _ = ended.wait_for(|ended| *ended) => Err(NodeError::Stopped),
+        loop {
+            let reached = goal(&state.borrow_and_update());
+            let retirement = retired.borrow_and_update().get(&dot.replica).copied();
+            let here = || self.shared().stored.borrow().contains(dot);
+            match retirement {
+                Some(Retired::Cut { kept }) if dot.sequence > kept => {
+                    return Err(NodeError::Retired { dot, kept });
+                }
+                Some(Retired::Unclosed { kept }) if dot.sequence > kept && !here() => {
+                    return Err(NodeError::Retired { dot, kept });
+                }
+                _ if reached => return Ok(()),
+                _ => {}
+            }
+            tokio::select! {
+                biased;
+                _ = ended.wait_for(|ended| *ended) => return Err(NodeError::Stopped),
+                Ok(()) = state.changed() => {}
+                Ok(()) = retired.changed() => {}
+                _ = deaths.changed() => return Err(self.gone()),
+            }
         }
     }
 
     /// The nodes that are known to hold the operation durably.
     pub async fn holders(&self, dot: Dot) -> Result<Vec<NodeId>, NodeError> {
-        let consensus = self.running()?.actors.consensus.ok_or(NodeError::Absent("consensus"))?;
-        ask(&consensus, move |consensus| consensus.holders(dot)).await
+        let consensus = self.alive().await?.actors.consensus.ok_or(NodeError::Absent("consensus"))?;
+        self.ask(&consensus, move |consensus| consensus.holders(dot)).await
     }
 
     /// What is durable here.
@@ -258,16 +330,17 @@ impl Node {
         // An error means that the thread is gone, which is what we wait for.
         let _ = ended.wait_for(|ended| *ended).await;
     }
-}
 
-/// Asks a question of a machine.
-pub(crate) async fn ask<M, R>(
-    host: &Addr<Host<M>>,
-    question: impl FnOnce(&M) -> R + Send + 'static,
-) -> Result<R, NodeError>
-where
-    M: meshwork_base::Machine + Unpin + 'static,
-    R: Send + 'static,
-{
-    host.send(Read::new(question)).await.map_err(|_| NodeError::Stopped)
+    /// Asks a question of a machine.
+    pub(crate) async fn ask<M, R>(
+        &self,
+        host: &Addr<Host<M>>,
+        question: impl FnOnce(&M) -> R + Send + 'static,
+    ) -> Result<R, NodeError>
+    where
+        M: meshwork_base::Machine + Unpin + 'static,
+        R: Send + 'static,
+    {
+        host.send(Read::new(question)).await.map_err(|_| self.gone())
+    }
 }

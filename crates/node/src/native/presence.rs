@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use meshwork_base::Bytes;
 use serde_json::{Value, json};
 
-use super::node::{Node, NodeError, ask};
+use super::node::{Node, NodeError};
 use crate::{Command, Member};
 
 /// A session that is here, with what it shows.
@@ -23,8 +23,8 @@ pub struct Present {
 impl Node {
     /// Everybody who is here with what they show, this session first.
     pub async fn presence(&self) -> Result<Vec<Present>, NodeError> {
-        let presence = self.running()?.actors.presence.ok_or(NodeError::Absent("presence"))?;
-        let present = ask(&presence, |presence| {
+        let presence = self.alive().await?.actors.presence.ok_or(NodeError::Absent("presence"))?;
+        let present = self.ask(&presence, |presence| {
             let own = presence.own();
             let all = std::iter::once((own, true));
             let all = all.chain(presence.members().into_iter().map(|member| (member, false)));
@@ -43,17 +43,17 @@ impl Node {
     ///
     /// It is gone after `ttl`, so set it again while it holds.
     pub async fn set_ephemeral(&self, key: &str, value: &Value, ttl: Duration) -> Result<(), NodeError> {
-        let presence = self.running()?.actors.presence.ok_or(NodeError::Absent("presence"))?;
+        let presence = self.alive().await?.actors.presence.ok_or(NodeError::Absent("presence"))?;
         let value = Bytes::from(value.to_string());
         let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
         let (name, size) = (key.to_owned(), value.len());
-        ask(&presence, move |presence| presence.check_value(&name, size, ttl_ms)).await??;
+        self.ask(&presence, move |presence| presence.check_value(&name, size, ttl_ms)).await??;
         self.command(Command::SetEphemeral { key: key.into(), value, ttl_ms })
     }
 
     /// Shows a value no longer.
     pub async fn clear_ephemeral(&self, key: &str) -> Result<(), NodeError> {
-        if self.running()?.actors.presence.is_none() {
+        if self.alive().await?.actors.presence.is_none() {
             return Err(NodeError::Absent("presence"));
         }
         self.command(Command::ClearEphemeral { key: key.into() })

@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) incarnation: watch::Sender<Option<Incarnation>>,
     /// Why storage does not take writes, while it does not.
     pub(crate) stalled: watch::Sender<Option<String>>,
+    /// The replicas that this node authored under since it started, and no longer does.
+    pub(crate) retired: watch::Sender<BTreeMap<ReplicaId, Retired>>,
     pub(crate) closed: watch::Sender<bool>,
     /// How often the actors have died.
     pub(crate) deaths: watch::Sender<u64>,
@@ -42,13 +44,47 @@ pub(crate) struct Shared {
     next_request: AtomicU64,
 }
 
+/// What became of a former replica's operations.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Retired {
+    /// Those after `kept` never left, and were made again under another id. What the log holds under theirs, if
+    /// anything, was written by a copy of this store.
+    Cut { kept: u64 },
+    /// It was not closed. Those after `kept` are lost, but for what had left: that comes back from others.
+    Unclosed { kept: u64 },
+}
+
 /// The edits on their way.
 #[derive(Default)]
 struct Edits {
     /// Each with the number of its transactions.
     waiting: BTreeMap<RequestId, (usize, oneshot::Sender<Edited>)>,
-    /// Sequences of this incarnation that are visible and not yet durable.
-    unsaved: VecDeque<u64>,
+    /// Operations of this incarnation that are visible and not yet durable, in order.
+    unsaved: VecDeque<Dot>,
+    /// The incarnation before this one, until it is known what is durable of it.
+    former: Option<ReplicaId>,
+}
+
+/// Edits that may be made and are not on their way yet. Dropped before, they never were.
+pub(crate) struct Begun<'a> {
+    shared: &'a Shared,
+    pub(crate) request: RequestId,
+    sent: bool,
+}
+
+impl Begun<'_> {
+    /// They are on their way: whoever answers them gives back their places.
+    pub(crate) fn sent(mut self) {
+        self.sent = true;
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if !self.sent {
+            self.shared.cancel_edits(self.request);
+        }
+    }
 }
 
 impl Shared {
@@ -59,6 +95,7 @@ impl Shared {
             confirmed: watch::Sender::default(),
             incarnation: watch::Sender::default(),
             stalled: watch::Sender::default(),
+            retired: watch::Sender::default(),
             closed: watch::Sender::default(),
             deaths: watch::Sender::default(),
             unsaved: Semaphore::new(unsaved_edits_max),
@@ -74,7 +111,7 @@ impl Shared {
     }
 
     /// Waits until so many more edits may be unsaved, then registers them.
-    pub(crate) async fn begin_edits(&self, count: usize) -> (RequestId, oneshot::Receiver<Edited>) {
+    pub(crate) async fn begin_edits(&self, count: usize) -> (Begun<'_>, oneshot::Receiver<Edited>) {
         // The semaphore is never closed.
         if let Ok(permits) = self.unsaved.acquire_many(u32::try_from(count).unwrap_or(u32::MAX)).await {
             permits.forget();
@@ -82,24 +119,27 @@ impl Shared {
         let request = RequestId(self.next_request.fetch_add(1, Ordering::Relaxed));
         let (reply, answer) = oneshot::channel();
         self.edits().waiting.insert(request, (count, reply));
-        (request, answer)
+        (Begun { shared: self, request, sent: false }, answer)
     }
 
-    /// The documents answered.
+    /// The documents answered. An edit that they made for an incarnation that has been retired meanwhile is made again
+    /// under another id: nothing more is heard of this one.
     pub(crate) fn finish_edits(&self, request: RequestId, results: Edited) {
+        let current = self.incarnation.borrow().map(|incarnation| incarnation.replica);
         let mut edits = self.edits();
-        edits.unsaved.extend(results.iter().flatten().map(|dot| dot.sequence));
-        self.unsaved.add_permits(results.iter().filter(|result| result.is_err()).count());
-        let waiting = edits.waiting.remove(&request);
+        // Abandoned edits have given back their places.
+        let Some((count, reply)) = edits.waiting.remove(&request) else { return };
+        let before = edits.unsaved.len();
+        edits.unsaved.extend(results.iter().flatten().filter(|dot| Some(dot.replica) == current));
+        let unsaved = edits.unsaved.len() - before;
         drop(edits);
-        if let Some((_, reply)) = waiting {
-            // The caller may have gone; the edits stand.
-            let _ = reply.send(results);
-        }
+        self.unsaved.add_permits(count.saturating_sub(unsaved));
+        // The caller may have gone; the edits stand.
+        let _ = reply.send(results);
     }
 
     /// The edits never reached the documents.
-    pub(crate) fn cancel_edits(&self, request: RequestId) {
+    fn cancel_edits(&self, request: RequestId) {
         if let Some((count, _)) = self.edits().waiting.remove(&request) {
             self.unsaved.add_permits(count);
         }
@@ -115,9 +155,11 @@ impl Shared {
         self.unsaved.add_permits(abandoned);
     }
 
-    /// A new incarnation numbers from the start; what the old one had in flight no longer counts.
+    /// What the old incarnation had in flight no longer counts.
     pub(crate) fn set_incarnation(&self, incarnation: Incarnation) {
         let mut edits = self.edits();
+        let former = self.incarnation.borrow().map(|former| former.replica);
+        edits.former = former.filter(|former| *former != incarnation.replica);
         self.unsaved.add_permits(edits.unsaved.len());
         edits.unsaved.clear();
         self.incarnation.send_replace(Some(incarnation));
@@ -125,13 +167,17 @@ impl Shared {
 
     /// More is durable.
     pub(crate) fn set_stored(&self, version: Version) {
-        if let Some(Incarnation { replica, .. }) = *self.incarnation.borrow() {
-            let mut edits = self.edits();
-            let saved = edits.unsaved.partition_point(|sequence| *sequence <= version.sequence(&replica));
-            edits.unsaved.drain(..saved);
-            self.unsaved.add_permits(saved);
-        }
+        let mut edits = self.edits();
+        let saved = edits.unsaved.partition_point(|dot| version.contains(*dot));
+        edits.unsaved.drain(..saved);
+        let former = edits.former.take();
+        drop(edits);
+        self.unsaved.add_permits(saved);
+        let retired = former.map(|former| (former, Retired::Unclosed { kept: version.sequence(&former) }));
         self.stored.send_replace(version);
+        if let Some((former, unclosed)) = retired {
+            self.retired.send_modify(|retired| _ = retired.entry(former).or_insert(unclosed));
+        }
     }
 
     /// Tells the application; without listeners nothing is lost, because nobody asked.
@@ -141,6 +187,79 @@ impl Shared {
                 confirmed.insert(up_to.replica, up_to.sequence);
             });
         }
+        if let Event::ReplicaRetired { replica, kept, .. } = &event {
+            self.retired.send_modify(|retired| _ = retired.insert(*replica, Retired::Cut { kept: *kept }));
+        }
         let _ = self.events.send(Arc::new(event));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt as _;
+    use meshwork_base::{Hash, Tip};
+
+    fn replica(number: u8) -> ReplicaId {
+        ReplicaId([number; 16])
+    }
+
+    fn incarnation(number: u8) -> Incarnation {
+        Incarnation { replica: replica(number), epoch: number.into(), next_sequence: 1 }
+    }
+
+    fn version(tips: &[(u8, u64)]) -> Version {
+        tips.iter()
+            .map(|(number, sequence)| (replica(*number), Tip { sequence: *sequence, hash: Hash::ZERO }))
+            .collect()
+    }
+
+    /// Begins an edit, if one more may be unsaved, and lets the documents make `dot` of it.
+    fn edit(shared: &Shared, dot: Dot) -> bool {
+        let Some((begun, answer)) = shared.begin_edits(1).now_or_never() else { return false };
+        let request = begun.request;
+        begun.sent();
+        shared.finish_edits(request, vec![Ok(dot)]);
+        assert_eq!(answer.now_or_never().unwrap().unwrap(), [Ok(dot)]);
+        true
+    }
+
+    #[test]
+    fn an_edit_that_is_given_up_before_it_was_sent_gives_back_its_place() {
+        let shared = Shared::new(16, 1);
+        shared.set_incarnation(incarnation(1));
+        let (begun, _) = shared.begin_edits(1).now_or_never().unwrap();
+        assert!(shared.begin_edits(1).now_or_never().is_none());
+        drop(begun);
+        assert!(edit(&shared, Dot::new(replica(1), 1)));
+        // One that was sent keeps its place until it is durable, and abandoned ones are counted once.
+        assert!(!edit(&shared, Dot::new(replica(1), 2)));
+        shared.set_stored(version(&[(1, 1)]));
+        let (begun, _) = shared.begin_edits(1).now_or_never().unwrap();
+        shared.abandon_edits();
+        drop(begun);
+        assert!(edit(&shared, Dot::new(replica(1), 2)));
+        assert!(!edit(&shared, Dot::new(replica(1), 3)));
+    }
+
+    #[test]
+    fn edits_made_for_a_retired_incarnation_hold_no_places() {
+        let shared = Shared::new(16, 2);
+        shared.set_incarnation(incarnation(1));
+        assert!(edit(&shared, Dot::new(replica(1), 9)));
+        shared.set_incarnation(incarnation(2));
+        // The documents had answered before they heard of it.
+        for sequence in 10..20 {
+            assert!(edit(&shared, Dot::new(replica(1), sequence)));
+        }
+        for sequence in 1..3 {
+            assert!(edit(&shared, Dot::new(replica(2), sequence)));
+        }
+        assert!(!edit(&shared, Dot::new(replica(2), 3)));
+        shared.set_stored(version(&[(1, 9), (2, 1)]));
+        assert!(edit(&shared, Dot::new(replica(2), 3)));
+        assert!(!edit(&shared, Dot::new(replica(2), 4)));
+        shared.set_stored(version(&[(1, 9), (2, 3)]));
+        assert!((4..6).all(|sequence| edit(&shared, Dot::new(replica(2), sequence))));
     }
 }

@@ -6,7 +6,7 @@ use meshwork_base::{NodeId, ReplicaId, SessionId, SpaceId};
 use meshwork_transport::LinkState;
 use serde::Serialize;
 
-use super::node::{Node, NodeError, ask};
+use super::node::{Node, NodeError};
 
 /// What a person asks of a node first. Serialised as `GET /api/status` shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -70,19 +70,20 @@ pub struct PeerStatus {
 
 impl Status {
     pub(crate) async fn of(node: &Node) -> Result<Self, NodeError> {
-        let running = node.running()?;
+        let running = node.alive().await?;
         let actors = &running.actors;
-        let (vector_clock, operation_log_size, pending_operations) = ask(&actors.op_log, |log| {
-            let version = log.version();
-            let clock = version.iter().map(|(replica, tip)| (*replica, tip.sequence)).collect();
-            (clock, log.operations(), log.pending())
-        })
-        .await?;
+        let (vector_clock, operation_log_size, pending_operations) = node
+            .ask(&actors.op_log, |log| {
+                let version = log.version();
+                let clock = version.iter().map(|(replica, tip)| (*replica, tip.sequence)).collect();
+                (clock, log.operations(), log.pending())
+            })
+            .await?;
         let (links, traffic) =
-            ask(&actors.transport, |transport| (transport.links(), transport.totals())).await?;
+            node.ask(&actors.transport, |transport| (transport.links(), transport.totals())).await?;
         let names: BTreeMap<SessionId, String> = match &actors.presence {
             Some(presence) => {
-                ask(presence, |presence| {
+                node.ask(presence, |presence| {
                     presence.members().into_iter().map(|member| (member.session, member.name)).collect()
                 })
                 .await?
@@ -91,7 +92,7 @@ impl Status {
         };
         let (found, hubs) = match &actors.discovery {
             Some(discovery) => {
-                ask(discovery, |discovery| {
+                node.ask(discovery, |discovery| {
                     let hubs = discovery.hubs().map(|hub| (hub.url.to_string(), hub.joined)).collect();
                     (discovery.peers(), hubs)
                 })
@@ -100,7 +101,7 @@ impl Status {
             None => (BTreeMap::new(), BTreeMap::new()),
         };
         let confirmed_operations = match &actors.consensus {
-            Some(consensus) => ask(consensus, |consensus| consensus.confirmed_operations()).await?,
+            Some(consensus) => node.ask(consensus, |consensus| consensus.confirmed_operations()).await?,
             None => 0,
         };
         let mut peers: BTreeMap<SessionId, PeerStatus> =

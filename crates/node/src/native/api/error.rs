@@ -52,6 +52,8 @@ impl ApiError {
             Self::TooLarge => "too-large",
             Self::NotJson => "not-json",
             Self::Node(NodeError::Stopped) => "stopped",
+            Self::Node(NodeError::Rebuilding) => "rebuilding",
+            Self::Node(NodeError::Retired { .. }) => "retired",
             Self::Node(NodeError::Edit(_)) => "edit-refused",
             Self::Node(NodeError::Ephemeral(_)) => "value-refused",
             Self::Node(NodeError::Document(_)) => "bad-document-name",
@@ -72,7 +74,8 @@ impl ResponseError for ApiError {
             }
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Node(NodeError::Stopped) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Node(NodeError::Stopped | NodeError::Rebuilding) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Node(NodeError::Retired { .. }) => StatusCode::CONFLICT,
             Self::Node(NodeError::Edit(_) | NodeError::Ephemeral(_)) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Node(NodeError::Absent(_)) => StatusCode::NOT_IMPLEMENTED,
         }

@@ -101,8 +101,8 @@ fn describe(event: &Event) -> (&'static str, Value) {
         Event::Equivocation { dot, author } => {
             ("equivocation", json!({ "operation": dot, "author": author }))
         }
-        Event::ReplicaRetired { replica, reason } => {
-            ("replica_retired", json!({ "replica": replica, "reason": reason }))
+        Event::ReplicaRetired { replica, kept, reason } => {
+            ("replica_retired", json!({ "replica": replica, "kept": kept, "reason": reason }))
         }
         Event::HubJoined { hub, space } => ("hub_joined", json!({ "hub": hub, "space": space })),
         Event::HubUnreachable { hub, reason, retry_in_ms } => {
