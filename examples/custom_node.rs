@@ -93,6 +93,7 @@ impl Store {
         let patience = self.log.poll_timeout().map_or(Duration::MAX, |deadline| deadline.at.since(now));
         let task = match self.answers.recv_timeout(patience) {
             Ok(Answer::Persisted { up_to }) => Task::Log(Some(op_log::Input::Persisted { write: up_to })),
+            Ok(Answer::Failed { reason }) => return Err(reason.into()),
             // Stalled or recovered: the writer keeps what it was given, and tries again.
             Ok(_) => return Ok(()),
             Err(mpsc::RecvTimeoutError::Timeout) => Task::Log(None),

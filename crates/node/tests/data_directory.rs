@@ -259,12 +259,12 @@ fn a_store_that_is_gone_is_asked_for_and_not_replaced_by_an_empty_one() {
     assert!(reason.contains("the disk is full"), "{reason}");
     let [store, away] = ["meshwork.redb", "away"].map(|name| mount.path().join(name));
     fs::rename(&store, &away).unwrap();
-    mount.remount("size=64m");
     let reason = events.next("storage_stalled")["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("the store has gone") && reason.contains("put it back"), "{reason}");
     assert_eq!(api.status()["storage_stalled"], Value::String(reason));
     assert!(!store.exists());
 
+    mount.remount("size=64m");
     fs::rename(&away, &store).unwrap();
     events.next("storage_recovered");
     writer.join().unwrap();

@@ -63,7 +63,7 @@ pub enum StorageError {
         detail: String,
     },
     /// There is no room left.
-    #[error("{}: the disk is full ({detail}); make room, and writing goes on by itself", .path.display())]
+    #[error("{}: the disk is full ({detail}); make room", .path.display())]
     Full {
         /// The file.
         path: PathBuf,

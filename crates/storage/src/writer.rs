@@ -31,6 +31,11 @@ pub enum Answer {
     },
     /// After [`Stalled`](Self::Stalled): writing goes on.
     Recovered,
+    /// The thread has panicked, and this is the last answer: open the store again, with a new writer.
+    Failed {
+        /// Why, and what is lost, for people.
+        reason: String,
+    },
 }
 
 /// Writes that were not durable when the writer was closed. They were never answered.
@@ -125,7 +130,8 @@ impl<A: Fn(Answer)> Work<A> {
     /// A panic must not pass for a slow disk: it is told before the thread ends.
     fn run(mut self) -> Result<(), CloseError> {
         catch_unwind(AssertUnwindSafe(|| self.write_all())).unwrap_or_else(|_| {
-            self.stall(CloseError::Panicked.to_string());
+            tracing::error!("the storage thread panicked");
+            (self.answers)(Answer::Failed { reason: CloseError::Panicked.to_string() });
             Err(CloseError::Panicked)
         })
     }
@@ -152,7 +158,7 @@ impl<A: Fn(Answer)> Work<A> {
         let mut last_try = false;
         loop {
             let Err(error) = self.store.commit(&batch.rows) else { return Ok(()) };
-            self.stall(error.to_string());
+            self.stall(format!("{error}; it is tried again until it works"));
             if last_try {
                 return Err(error);
             }

@@ -69,6 +69,10 @@ fn broken() -> StorageError {
     StorageError::Io { path: "disk".into(), detail: "broken".into() }
 }
 
+fn stalled_by_broken() -> Answer {
+    Answer::Stalled { reason: format!("{}; it is tried again until it works", broken()) }
+}
+
 #[test]
 fn whatever_waits_is_one_commit_within_the_bound() {
     let (gate, arrivals, open) = Gate::new();
@@ -99,9 +103,25 @@ fn a_failing_commit_is_tried_until_it_works_and_told_once() {
         open.send(outcome).unwrap();
     }
     let told: Vec<_> = (0..3).map(|_| answers.recv_timeout(PATIENCE).unwrap()).collect();
-    assert_eq!(told, [Answer::Stalled { reason: broken().to_string() }, persisted(1), Answer::Recovered]);
+    assert_eq!(told, [stalled_by_broken(), persisted(1), Answer::Recovered]);
     assert_eq!(writer.close(), Ok(()));
     assert!(answers.recv().is_err());
+}
+
+#[test]
+fn another_reason_is_told_too() {
+    let (gate, arrivals, open) = Gate::new();
+    let (writer, answers) = spawn(gate, &config());
+    writer.write(WriteId(1), vec![row(1, 1)]);
+    let full = || StorageError::Full { path: "disk".into(), detail: "no space".into() };
+    for outcome in [Err(full()), Err(full()), Err(broken()), Err(full()), Ok(())] {
+        assert_eq!(arrivals.recv_timeout(PATIENCE), Ok(1));
+        open.send(outcome).unwrap();
+    }
+    writer.close().unwrap();
+    let told: Vec<_> = answers.iter().collect();
+    let full = Answer::Stalled { reason: format!("{}; it is tried again until it works", full()) };
+    assert_eq!(told, [full.clone(), stalled_by_broken(), full, persisted(1), Answer::Recovered]);
 }
 
 #[test]
@@ -157,7 +177,7 @@ fn closing_on_a_dead_disk_ends_and_says_what_was_not_written() {
     let closing = std::thread::spawn(move || writer.close());
     failing.join().unwrap();
     assert_eq!(closing.join().unwrap(), Err(CloseError::Unwritten { writes: 2, reason: broken() }));
-    assert_eq!(answers.iter().collect::<Vec<_>>(), [Answer::Stalled { reason: broken().to_string() }]);
+    assert_eq!(answers.iter().collect::<Vec<_>>(), [stalled_by_broken()]);
 }
 
 #[test]
@@ -169,7 +189,7 @@ fn a_panicking_store_is_told_not_waited_for() {
     arrivals.recv_timeout(PATIENCE).unwrap();
     assert_eq!(
         answers.recv_timeout(PATIENCE),
-        Ok(Answer::Stalled { reason: CloseError::Panicked.to_string() })
+        Ok(Answer::Failed { reason: CloseError::Panicked.to_string() })
     );
     assert_eq!(writer.close(), Err(CloseError::Panicked));
 }

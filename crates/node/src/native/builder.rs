@@ -3,14 +3,16 @@
 use std::{path::PathBuf, sync::Arc};
 
 use meshwork_consensus::Policy;
+use meshwork_storage::{StorageError, Store};
 use meshwork_transport::webrtc::WebRtc;
 use tokio::sync::broadcast::Receiver;
 use url::Url;
 
 use super::{
     connector::{ConnectionEvents, Connector},
-    life::{self, StartError},
-    membership,
+    life, membership,
+    start_error::StartError,
+    storage::OpenStore,
 };
 use crate::{Event, Node, NodeConfig};
 
@@ -27,6 +29,7 @@ pub struct NodeBuilder {
     pub(crate) presence: bool,
     pub(crate) consensus: bool,
     pub(crate) connector: Option<MakeConnector>,
+    pub(crate) store: Option<OpenStore>,
     mistake: Option<String>,
 }
 
@@ -37,6 +40,7 @@ impl Default for NodeBuilder {
             presence: true,
             consensus: true,
             connector: None,
+            store: None,
             mistake: None,
         }
     }
@@ -123,8 +127,19 @@ impl NodeBuilder {
         self
     }
 
+    /// Keeps the log in another store than the file in the data directory. `open` is called on the node's thread at
+    /// every start of the actors, after the store before was dropped.
+    #[must_use]
+    pub fn store<S: Store + 'static>(
+        mut self,
+        open: impl Fn() -> Result<S, StorageError> + Send + Sync + 'static,
+    ) -> Self {
+        self.store = Some(Arc::new(move || Ok(Box::new(open()?))));
+        self
+    }
+
     /// Starts the node. A node that is not yet a member of any space waits here until a hub can be reached; one that
-    /// is a member starts at once and works offline until then.
+    /// is a member starts at once and works offline until then. Dropped while it waits, it leaves nothing running.
     pub async fn start(self) -> Result<Node, StartError> {
         Ok(self.start_listening().await?.0)
     }

@@ -1,23 +1,22 @@
 //! A node's thread: opens storage, starts the actors, rebuilds them when one dies, closes them in order.
 
 use std::{
+    cell::Cell,
     collections::VecDeque,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use meshwork_base::{ConfigError, Seed, SessionId, SpaceId};
+use meshwork_base::{Seed, SessionId};
 use meshwork_consensus::{self as consensus, Consensus};
 use meshwork_crdt_state::Documents;
 use meshwork_discovery::{self as discovery, Discovery};
-use meshwork_identity::{
-    Ed25519, InvitationError, PasswordError, RoomCode, Signer as _, SpaceSecret, Verifier,
-};
+use meshwork_identity::{Ed25519, RoomCode, Signer as _, SpaceSecret, Verifier};
 use meshwork_op_log::{self as op_log, OpLog};
 use meshwork_presence::{self as presence, Presence};
-use meshwork_shell::{Clock, Inbox, Tell};
-use meshwork_storage::{Answer, MemoryStore, RedbStore, StorageError, Store, Writer};
+use meshwork_shell::{Clock, Inbox};
+use meshwork_storage::{Store, StoreId};
 use meshwork_transport::{self as transport, Transport};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -27,8 +26,10 @@ use super::{
     membership::{self, Joined},
     node::{Identity, Inner, Running},
     performer::Performer,
-    profile::{Membership, Profile, ProfileError},
+    profile::{Membership, Profile},
     shared::Shared,
+    start_error::StartError,
+    storage,
 };
 use crate::{Command, Event, Input, Machines, Node, NodeBuilder, route};
 
@@ -42,62 +43,6 @@ const REBUILDS_WINDOW: Duration = Duration::from_secs(60);
 /// How long a closing node waits for its last write.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why a node does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A call that cannot be meant.
-    #[error("{0}")]
-    Usage(String),
-    /// A setting out of its range.
-    #[error("configuration: {0}")]
-    Config(#[from] ConfigError),
-    /// Not an invitation.
-    #[error(transparent)]
-    Invitation(#[from] InvitationError),
-    /// Not a password.
-    #[error(transparent)]
-    Password(#[from] PasswordError),
-    /// The data directory's profile.
-    #[error(transparent)]
-    Profile(#[from] ProfileError),
-    /// The data directory's store.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// What the store holds.
-    #[error("the log in {directory} cannot be used: {source}")]
-    Log {
-        /// The data directory.
-        directory: String,
-        /// Why.
-        source: op_log::OpenError,
-    },
-    /// An invitation to another space than the data directory belongs to.
-    #[error(
-        "the data directory belongs to space {member}, the invitation leads to space {invited}; use another --data for it"
-    )]
-    OtherSpace {
-        /// The directory's.
-        member: SpaceId,
-        /// The invitation's.
-        invited: SpaceId,
-    },
-    /// Not the password with which the data directory's space was joined.
-    #[error("wrong password: the space of this data directory was joined with another one")]
-    WrongPassword,
-    /// The hub does not let us in.
-    #[error("the hub refuses: {0}")]
-    Refused(String),
-    /// The connector could not be made.
-    #[error("cannot make connections: {0}")]
-    Connector(String),
-    /// The operating system gives no randomness or no thread.
-    #[error("the operating system refuses: {0}")]
-    System(String),
-    /// The thread ended before the node had started.
-    #[error("the node ended before it had started; its log says why")]
-    Ended,
-}
-
 /// What outlives a single life of the actors.
 struct Frame {
     builder: NodeBuilder,
@@ -105,12 +50,21 @@ struct Frame {
     membership: Membership,
     /// The membership is that of the profile, or was let in by a hub or a peer.
     proven: bool,
+    /// Which store this is.
+    store: Cell<Option<StoreId>>,
     shared: Arc<Shared>,
     clock: Clock,
     seed: Seed,
 }
 
-/// Starts a node's thread and waits until the actors run.
+/// What [`open`] leaves to the node's first life.
+struct Opened {
+    frame: Frame,
+    store: Box<dyn Store>,
+    joined: Option<Joined>,
+}
+
+/// Starts a node's thread and waits until the actors run. When this is dropped before, the thread ends.
 pub(crate) async fn start(
     builder: NodeBuilder,
     invited: Option<Membership>,
@@ -124,15 +78,21 @@ pub(crate) async fn start(
     let (stop, stopped) = watch::channel(false);
     let (ended, has_ended) = watch::channel(false);
     let (publish, running) = watch::channel(None);
-    let (ready, started) = oneshot::channel();
+    let (mut ready, started) = oneshot::channel();
     let on_thread = shared.clone();
     std::thread::Builder::new()
         .name(format!("meshwork {name}"))
         .spawn(move || {
             actix::System::new().block_on(async move {
-                match open(builder, invited, on_thread, seed).await {
-                    Err(error) => drop(ready.send(Err(error))),
-                    Ok((frame, joined)) => frame.live(joined, ready, publish, stopped).await,
+                let opened = tokio::select! {
+                    opened = open(builder, invited, on_thread, seed) => Some(opened),
+                    // It may be waiting for a hub. Nobody waits for it any more.
+                    () = ready.closed() => None,
+                };
+                match opened {
+                    Some(Ok(opened)) => opened.live(ready, publish, stopped).await,
+                    Some(Err(error)) => drop(ready.send(Err(error))),
+                    None => {}
                 }
                 ended.send_replace(true);
             });
@@ -142,16 +102,22 @@ pub(crate) async fn start(
     Ok((Node::new(Inner { name, room, shared, running, stop, ended: has_ended }), events))
 }
 
-/// Opens the profile and settles which space this is.
+/// Opens the store and the profile, and settles which space this is. The store comes first: whoever has it open is the
+/// only one to write the profile. A profile that cannot be used is refused before either is touched.
 async fn open(
     builder: NodeBuilder,
     invited: Option<Membership>,
     shared: Arc<Shared>,
     seed: Seed,
-) -> Result<(Frame, Option<Joined>), StartError> {
+) -> Result<Opened, StartError> {
     let clock = Clock::system();
+    let known = Cell::new(None);
+    if let Some(directory) = &builder.config.data {
+        Profile::find(directory)?;
+    }
+    let store = storage::open(&builder, &known)?;
     let mut profile = match &builder.config.data {
-        Some(directory) => Profile::open(directory, &seed)?,
+        Some(directory) => Profile::open(directory, &seed, store.stats().rows > 0)?,
         None => Profile::generate(&seed),
     };
     let (membership, joined) = membership::settle(&builder.config, &profile, invited, clock, &seed).await?;
@@ -170,23 +136,25 @@ async fn open(
             ));
         }
     }
-    Ok((Frame { builder, profile, membership, proven, shared, clock, seed }, joined))
+    let frame = Frame { builder, profile, membership, proven, store: known, shared, clock, seed };
+    Ok(Opened { frame, store, joined })
 }
 
-impl Frame {
+impl Opened {
     /// Lives until told to stop, through any number of rebuilds.
     async fn live(
         self,
-        mut joined: Option<Joined>,
         ready: oneshot::Sender<Result<Option<RoomCode>, StartError>>,
         publish: watch::Sender<Option<Running>>,
         mut stopped: watch::Receiver<bool>,
     ) {
+        let Self { frame, store, mut joined } = self;
+        let mut store = Some(store);
         let mut ready = Some(ready);
         let mut rebuilds: VecDeque<Instant> = VecDeque::new();
         for life in 0u64.. {
             let (tell_death, mut deaths) = mpsc::unbounded_channel();
-            let (running, performer) = match self.be_born(life, joined.take(), tell_death) {
+            let (running, performer) = match frame.be_born(life, store.take(), joined.take(), tell_death) {
                 Ok(born) => born,
                 Err(error) => {
                     match ready.take() {
@@ -198,20 +166,14 @@ impl Frame {
             };
             publish.send_replace(Some(running.clone()));
             route::from_host(Input::Command(Command::Start), |routed| running.actors.tell(routed));
-            if let Some(ready) = ready.take() {
-                // The log names its incarnation first of all.
-                let _ = self.shared.incarnation.subscribe().wait_for(Option::is_some).await;
-                // Whoever started the node may have gone.
-                let _ = ready.send(Ok(self.room()));
-            }
             let died = tokio::select! {
-                // An error means that every handle is gone.
-                _ = stopped.wait_for(|stopped| *stopped) => None,
+                biased;
                 name = deaths.recv() => name,
+                () = frame.serve(&mut ready, &mut stopped) => None,
             };
             publish.send_replace(None);
             if died.is_none() {
-                self.say_goodbye(&running).await;
+                frame.say_goodbye(&running).await;
             }
             running.actors.shutdown().await;
             // The wiring holds the other reference, and is gone with the actors.
@@ -219,23 +181,44 @@ impl Frame {
             if let Some(performer) = performer {
                 performer.close().await;
             }
-            self.shared.abandon_edits();
+            frame.shared.abandon_edits();
             let Some(name) = died else { break };
-            self.shared.deaths.send_modify(|deaths| *deaths += 1);
+            frame.shared.deaths.send_modify(|deaths| *deaths += 1);
             rebuilds.push_back(Instant::now());
             rebuilds.retain(|at| at.elapsed() < REBUILDS_WINDOW);
             if rebuilds.len() > REBUILDS_MAX {
-                tracing::error!(machine = name, "rebuilt too often; the node gives up");
+                tracing::error!(part = name, "rebuilt too often; the node gives up");
                 break;
             }
-            tracing::error!(machine = name, "rebuilding the node from storage");
+            tracing::error!(part = name, "a part of the node failed: rebuilding it from storage");
         }
     }
+}
 
-    /// Opens storage and starts an actor for each machine.
+impl Frame {
+    /// Says that the node runs, if that is not known yet, and waits until it is to stop.
+    async fn serve(
+        &self,
+        ready: &mut Option<oneshot::Sender<Result<Option<RoomCode>, StartError>>>,
+        stopped: &mut watch::Receiver<bool>,
+    ) {
+        if ready.is_some() {
+            // The log names its incarnation first of all.
+            let _ = self.shared.incarnation.subscribe().wait_for(Option::is_some).await;
+        }
+        if let Some(ready) = ready.take() {
+            // Whoever started the node may have gone.
+            let _ = ready.send(Ok(self.room()));
+        }
+        // An error means that every handle is gone.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    }
+
+    /// Starts an actor for each machine, on the store that is open already, or else on one that is opened again.
     fn be_born(
         &self,
         life: u64,
+        store: Option<Box<dyn Store>>,
         joined: Option<Joined>,
         deaths: mpsc::UnboundedSender<&'static str>,
     ) -> Result<(Running, SharedPerformer), StartError> {
@@ -244,7 +227,7 @@ impl Frame {
             life => SessionId(self.seed.fork(&format!("session {life}")).random().bytes()),
         };
         let identity = Identity { node: self.profile.key.node(), session, space: self.membership.space };
-        let store = self.open_store()?;
+        let store = store.map_or_else(|| storage::open(&self.builder, &self.store), Ok)?;
         let durable = store.durable();
         let machines = self.machines(life, identity, durable, store.as_ref())?;
         let (connection_events, incoming) = mpsc::channel(CONNECTION_EVENTS_MAX);
@@ -253,10 +236,12 @@ impl Frame {
             Some(Joined { discovery, effects, hubs }) => (Some((discovery, effects)), Some(hubs)),
             None => (None, None),
         };
+        let told = deaths.clone();
         let (actors, performer) = Actors::start(machines, running, self.clock, deaths, |actors| {
             let discovery = actors.discovery.clone();
+            let (config, op_log) = (&self.builder.config.storage, actors.op_log.clone());
             Performer {
-                writer: self.spawn_writer(store, actors),
+                writer: storage::spawn_writer(store, config, op_log, self.shared.clone(), told),
                 connector,
                 hubs: hubs.or_else(|| discovery.map(|discovery| HubClients::new(discovery.recipient()))),
                 shared: self.shared.clone(),
@@ -265,13 +250,6 @@ impl Frame {
         carry_connection_events(&actors, incoming);
         let documents = Inbox::new(actors.documents.clone().recipient(), EDITS_MAX);
         Ok((Running { identity, actors, documents }, performer))
-    }
-
-    fn open_store(&self) -> Result<Box<dyn Store>, StartError> {
-        Ok(match &self.builder.config.data {
-            Some(directory) => Box::new(RedbStore::with_config(directory, &self.builder.config.storage)?),
-            None => Box::new(MemoryStore::new()),
-        })
     }
 
     fn machines(
@@ -333,25 +311,6 @@ impl Frame {
 
     fn directory(&self) -> String {
         self.builder.config.data.clone().unwrap_or_else(|| PathBuf::from("memory")).display().to_string()
-    }
-
-    /// Storage on a thread of its own; its answers go to the log.
-    fn spawn_writer(&self, store: Box<dyn Store>, actors: &Actors) -> Writer {
-        let op_log = actors.op_log.clone();
-        let shared = self.shared.clone();
-        Writer::with_config(store, &self.builder.config.storage, move |answer| match answer {
-            Answer::Persisted { up_to } => {
-                op_log.do_send(Tell::new(op_log::Input::Persisted { write: up_to }))
-            }
-            Answer::Stalled { reason } => {
-                shared.stalled.send_replace(Some(reason.clone()));
-                shared.emit(Event::StorageStalled { reason });
-            }
-            Answer::Recovered => {
-                shared.stalled.send_replace(None);
-                shared.emit(Event::StorageRecovered);
-            }
-        })
     }
 
     /// Stores everything, and says goodbye to everybody.

@@ -15,8 +15,8 @@ use actix::{Actor as _, Addr};
 
 use super::{
     hub_client::HubClients,
-    life::StartError,
     profile::{Membership, Profile},
+    start_error::StartError,
 };
 use crate::{Event, HubAction, NodeConfig};
 

@@ -13,13 +13,15 @@ mod performer;
 mod presence;
 mod profile;
 mod shared;
+mod start_error;
 mod status;
+mod storage;
 
 pub use builder::NodeBuilder;
 pub use config::{LoadConfigError, NodeConfig};
 pub use connector::{ConnectionEvents, Connector};
-pub use life::StartError;
 pub use node::{Identity, Node, NodeError};
 pub use presence::Present;
 pub use profile::{Membership, Profile, ProfileError};
+pub use start_error::StartError;
 pub use status::{PeerStatus, Status};

@@ -14,8 +14,6 @@ use serde::{Deserialize, Serialize};
 /// The format of the file. Another one is refused by name.
 const FORMAT: u32 = 1;
 const FILE_NAME: &str = "profile.json";
-/// The log's file, beside it.
-const STORE_NAME: &str = "meshwork.redb";
 
 /// What a data directory cannot be used for.
 #[derive(Debug, thiserror::Error)]
@@ -88,22 +86,28 @@ impl Profile {
         Self { key: NodeKey::from_seed(seed), membership: None }
     }
 
-    /// The profile in `directory`; a new one, written there, if the directory has neither that nor a log.
-    pub fn open(directory: &Path, seed: &Seed) -> Result<Self, ProfileError> {
-        let path = directory.join(FILE_NAME);
-        fs::create_dir_all(directory)
-            .map_err(|source| ProfileError::Io { path: directory.to_owned(), source })?;
-        match fs::read(&path) {
-            Ok(bytes) => Self::parse(&path, &bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if directory.join(STORE_NAME).exists() {
-                    return Err(ProfileError::Lost { path });
-                }
+    /// The profile in `directory`; a new one, written there, if the directory has neither that nor a log. Only for whoever
+    /// has the store in that directory open: two that write one at the same time lose a key.
+    pub(crate) fn open(directory: &Path, seed: &Seed, has_log: bool) -> Result<Self, ProfileError> {
+        match Self::find(directory)? {
+            Some(profile) => Ok(profile),
+            None if has_log => Err(ProfileError::Lost { path: directory.join(FILE_NAME) }),
+            None => {
                 let profile = Self::generate(seed);
+                fs::create_dir_all(directory)
+                    .map_err(|source| ProfileError::Io { path: directory.to_owned(), source })?;
                 profile.write(directory)?;
                 Ok(profile)
             }
-            Err(source) => Err(ProfileError::Io { path, source }),
+        }
+    }
+
+    /// The profile in `directory`, if it has one.
+    pub(crate) fn find(directory: &Path) -> Result<Option<Self>, ProfileError> {
+        match Self::read(directory) {
+            Ok(profile) => Ok(Some(profile)),
+            Err(ProfileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -181,11 +185,11 @@ mod tests {
     #[test]
     fn a_profile_is_made_once_and_read_back() {
         let directory = tempfile::tempdir().unwrap();
-        let mut first = Profile::open(directory.path(), &Seed::from_number(1)).unwrap();
+        let mut first = Profile::open(directory.path(), &Seed::from_number(1), false).unwrap();
         first.membership =
             Some(Membership { space: SpaceId([1; 16]), secret: SpaceSecret::from_bytes([2; 32]) });
         first.write(directory.path()).unwrap();
-        let again = Profile::open(directory.path(), &Seed::from_number(2)).unwrap();
+        let again = Profile::open(directory.path(), &Seed::from_number(2), true).unwrap();
         assert_eq!(again.key.node(), first.key.node());
         assert_eq!(again.membership, first.membership);
     }
@@ -201,7 +205,8 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join(FILE_NAME);
             fs::write(&path, content).unwrap();
-            let error = Profile::open(directory.path(), &Seed::from_number(1)).unwrap_err().to_string();
+            let error =
+                Profile::open(directory.path(), &Seed::from_number(1), false).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
         }
@@ -210,7 +215,8 @@ mod tests {
     #[test]
     fn a_path_that_is_a_file_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = Profile::open(file.path(), &Seed::from_number(1)).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("cannot use {}", file.path().display())), "{error}");
+        let error = Profile::open(file.path(), &Seed::from_number(1), false).unwrap_err().to_string();
+        let path = file.path().join(FILE_NAME);
+        assert!(error.starts_with(&format!("cannot use {}", path.display())), "{error}");
     }
 }
