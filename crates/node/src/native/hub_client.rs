@@ -1,14 +1,17 @@
 //! Performs discovery's WebSockets.
 
+mod tls;
+
 use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 
 use actix::Recipient;
 use futures_util::{SinkExt as _, StreamExt as _};
 use meshwork_discovery::{ClientMessage, HubId, Input, ServerMessage};
 use meshwork_shell::Tell;
+use tokio::net::TcpStream;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_tungstenite::{
-    connect_async_with_config,
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
     tungstenite::{Message, protocol::WebSocketConfig},
 };
 use url::Url;
@@ -107,16 +110,26 @@ impl Ear {
     }
 }
 
-/// One WebSocket from opening to end; tells discovery what happens.
-async fn converse(ear: Ear, url: Url, mut outgoing: mpsc::Receiver<ClientMessage>) {
-    let hub = ear.hub;
+/// Connects directly: proxies that the environment names are not used.
+async fn connect(url: &Url) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, String> {
+    let connector = match url.scheme() {
+        "wss" => Connector::Rustls(tls::trusting_the_system().await?),
+        _ => Connector::Plain,
+    };
     let config = WebSocketConfig::default()
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
-    let mut socket = match connect_async_with_config(url.as_str(), Some(config), true).await {
-        Ok((socket, _)) => socket,
-        Err(error) => {
-            return ear.tell(Input::Closed { hub, reason: format!("cannot reach {url}: {error}") });
+    let connected = connect_async_tls_with_config(url.as_str(), Some(config), true, Some(connector)).await;
+    connected.map(|(socket, _)| socket).map_err(|error| error.to_string())
+}
+
+/// One WebSocket from opening to end; tells discovery what happens.
+async fn converse(ear: Ear, url: Url, mut outgoing: mpsc::Receiver<ClientMessage>) {
+    let hub = ear.hub;
+    let mut socket = match connect(&url).await {
+        Ok(socket) => socket,
+        Err(reason) => {
+            return ear.tell(Input::Closed { hub, reason: format!("cannot reach {url}: {reason}") });
         }
     };
     ear.stage.set(Stage::Open);
