@@ -1,5 +1,6 @@
 //! `meshwork status`, `peers`, `get`, `set` and `watch`, against a running node.
 #![cfg(feature = "native")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

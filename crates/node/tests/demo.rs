@@ -6,7 +6,7 @@ mod common;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use common::{Ended, Process, run, shown};
+use common::{Ended, Process, eventually, run, shown};
 use serde_json::Value;
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -185,4 +185,68 @@ fn what_cannot_be_replicated_is_refused_before_anything_starts() {
     run("demo --nodes 33").refused("33 is not in 2..=32");
     run("demo --edits 0").refused("0 is not in 1..=");
     run("demo --input x.json --edits 5").refused("cannot be used with");
+}
+
+/// A demo that goes on for long, with its temporary directory in `folder`, and all its processes.
+#[cfg(target_os = "linux")]
+fn long_demo(folder: &Path, arguments: &str) -> (Process, Vec<u32>) {
+    let command = format!("demo --nodes 2 --edits 1000000 --rate 10 --json {arguments}");
+    let demo = Process::start_with(command, &[("TMPDIR", &shown(folder))]);
+    let all = eventually("all processes", || processes_of(folder), |processes| processes.len() == 4);
+    (demo, all)
+}
+
+/// The processes that have this temporary directory.
+#[cfg(target_os = "linux")]
+fn processes_of(folder: &Path) -> Vec<u32> {
+    let marker = format!("TMPDIR={}", folder.display());
+    let environment = |process: &u32| fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
+    let numbers =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    numbers
+        .filter(|process| {
+            environment(process).split(|byte| *byte == 0).any(|entry| entry == marker.as_bytes())
+        })
+        .collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_demo_that_is_stopped_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for signal in ["-TERM", "-INT"] {
+        let (demo, _) = long_demo(folder.path(), "");
+        demo.tell(signal);
+        demo.ended().refused("stopped before the end");
+        assert_eq!(processes_of(folder.path()), [0; 0]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_processes_of_a_demo_that_is_killed_end_by_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let (demo, _) = long_demo(folder.path(), "");
+    demo.kill();
+    eventually("no process", || processes_of(folder.path()), Vec::is_empty);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_mesh_that_stands_still_is_given_up_and_its_logs_stay() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (demo, processes) = long_demo(folder.path(), "--patience-s 1");
+    let arguments =
+        |process: &u32| fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    let node = processes.iter().find(|process| arguments(process).contains("node-2")).unwrap();
+    common::signal_to_id(*node, "-STOP");
+    let output = demo.ended().refused("for 1 s");
+    let left = output.split_once("the nodes' data and logs are left in ").unwrap().1;
+    assert!(Path::new(left).join("hub.log").is_file() && left.starts_with(&shown(folder.path())), "{output}");
+    let mode = fs::metadata(left).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "others look into it");
+    assert_eq!(processes_of(folder.path()), [0; 0]);
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use meshwork_hub::{HubConfig, HubServer};
 
-use super::output::say;
+use super::{output::say, process::Orders};
 
 #[derive(Args)]
 pub(crate) struct HubArguments {
@@ -22,6 +22,9 @@ pub(crate) struct HubArguments {
     /// room that the hub does not know: after a restart, members come back first
     #[arg(long, value_name = "MS", default_value_t = HubConfig::default().found_after_ms)]
     found_after_ms: u64,
+    /// End with standard input: this hub is a part of another process
+    #[arg(long, hide = true)]
+    while_input: bool,
 }
 
 pub(crate) async fn run(arguments: HubArguments) -> Result<()> {
@@ -30,5 +33,16 @@ pub(crate) async fn run(arguments: HubArguments) -> Result<()> {
     let hub = HubServer::bind(config, arguments.listen)?;
     // On standard output, for scripts that asked for port 0.
     say(format_args!("hub at http://{}", hub.local_addr()))?;
-    hub.run()?.finished().await.context("the hub ended")
+    let mut running = hub.run()?;
+    let orders = arguments.while_input.then(Orders::listen);
+    let gone = async {
+        match &orders {
+            Some(orders) => orders.gone().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        ended = running.finished() => ended.context("the hub ended"),
+        () = gone => Ok(()),
+    }
 }

@@ -9,6 +9,8 @@ mod invite;
 mod node;
 mod output;
 mod process;
+mod signals;
+mod statistics;
 mod table;
 
 pub(crate) use output::{NobodyReads, warn};

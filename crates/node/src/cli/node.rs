@@ -7,11 +7,10 @@ use clap::Args;
 use meshwork::{Event, Node, NodeConfig, api::ApiServer};
 use meshwork_hub::{HubConfig, HubServer};
 use meshwork_identity::RoomCode;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::broadcast::{Receiver, error::RecvError},
-};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 use url::Url;
+
+use super::signals::Stop;
 
 #[derive(Args)]
 pub(crate) struct NodeArguments {
@@ -94,28 +93,6 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
         () = stop.told() => return Ok(()),
     };
     serve(node, events, arguments.api, stop).await
-}
-
-/// Ctrl-C and SIGTERM, from the moment on at which this is made.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Stop {
-    fn listen() -> Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?,
-            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
-        })
-    }
-
-    async fn told(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 /// Runs the node until it is told to stop.

@@ -1,27 +1,36 @@
 //! Other processes of this very program: hubs, and workers that take orders line by line.
 
 use std::{
-    fs::File,
+    fs::{File, Permissions},
     marker::PhantomData,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Serialize, de::DeserializeOwned};
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
+    sync::{mpsc, watch},
 };
 
+use super::output::say;
+
+/// How long a hub may take to start.
+const START_WITHIN: Duration = Duration::from_secs(15);
+/// Orders that may wait for a worker to obey them; further ones wait in the pipe.
+const ORDERS_MAX: usize = 256;
 /// How long a process may take to end by itself.
 const END_WITHIN: Duration = Duration::from_secs(15);
 
-/// Where the nodes' data lives.
-pub(crate) struct DataDirectory {
-    path: PathBuf,
-    temporary: bool,
+/// Where the nodes' data lives. A temporary directory is private to the user, and removed when this is dropped.
+pub(crate) enum DataDirectory {
+    Chosen(PathBuf),
+    Temporary(TempDir),
 }
 
 impl DataDirectory {
@@ -33,35 +42,40 @@ impl DataDirectory {
         if entries.next().is_some() {
             bail!("{} is not empty; each run begins with nothing: use a new --data", path.display());
         }
-        Ok(Self { path: path.to_owned(), temporary: false })
+        Ok(Self::Chosen(path.to_owned()))
     }
 
     pub(crate) fn temporary(purpose: &str) -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("meshwork-{purpose}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self { path, temporary: true })
+        let nobody_else = Permissions::from_mode(0o700);
+        let prefix = format!("meshwork-{purpose}-");
+        let directory = tempfile::Builder::new().prefix(&prefix).permissions(nobody_else).tempdir();
+        Ok(Self::Temporary(directory.context("cannot create a temporary directory")?))
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        match self {
+            Self::Chosen(path) => path,
+            Self::Temporary(directory) => directory.path(),
+        }
     }
-}
 
-impl Drop for DataDirectory {
-    fn drop(&mut self) {
-        if self.temporary {
-            // What cannot be removed is in the system's temporary directory, where the system removes it.
-            let _ = std::fs::remove_dir_all(&self.path);
+    /// Leaves everything as it is, for somebody to look at.
+    pub(crate) fn leave(self) -> PathBuf {
+        match self {
+            Self::Chosen(path) => path,
+            Self::Temporary(directory) => directory.keep(),
         }
     }
 }
 
-/// This program with other arguments; its log goes beside the data.
+/// This program with other arguments; its log goes beside the data. It ends when its standard input does, which is when
+/// this process has ended in whatever way. A Ctrl-C is for this process alone, which then ends it.
 fn command(arguments: &[&str], log: &Path) -> Result<Command> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let log = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+    command.process_group(0).kill_on_drop(true);
     Ok(command)
 }
 
@@ -75,10 +89,12 @@ impl Hub {
     pub(crate) async fn start(directory: &Path) -> Result<Self> {
         let log = directory.join("hub.log");
         // Its rooms are new, so it has no members to wait for.
-        let arguments = ["hub", "--listen", "127.0.0.1:0", "--found-after-ms", "0"];
+        let arguments = ["hub", "--listen", "127.0.0.1:0", "--found-after-ms", "0", "--while-input"];
         let mut process = command(&arguments, &log)?.spawn().context("cannot start a hub")?;
         let output = process.stdout.take().context("the hub has no output")?;
-        let line = BufReader::new(output).lines().next_line().await?;
+        let mut lines = BufReader::new(output).lines();
+        let line = tokio::time::timeout(START_WITHIN, lines.next_line()).await;
+        let line = line.context("the hub does not start")??;
         let url = line.as_deref().and_then(|line| line.strip_prefix("hub at "));
         let url = url.with_context(|| format!("the hub did not start; see {}", log.display()))?.to_owned();
         Ok(Self { url, process })
@@ -87,6 +103,11 @@ impl Hub {
     /// Its process id.
     pub(crate) fn id(&self) -> Option<u32> {
         self.process.id()
+    }
+
+    pub(crate) async fn kill(&mut self) {
+        // One that has ended already is what is wanted.
+        let _ = self.process.kill().await;
     }
 }
 
@@ -151,6 +172,59 @@ impl<O: Serialize, T: DeserializeOwned> Worker<O, T> {
         self.alive = false;
         if tokio::time::timeout(END_WITHIN, self.child.wait()).await.is_err() {
             tracing::warn!("{} does not end", self.name);
+            // What cannot be killed is left to the system.
+            let _ = self.child.kill().await;
         }
     }
+}
+
+/// A worker's side: the orders on its standard input.
+pub(crate) struct Orders {
+    lines: mpsc::Receiver<String>,
+    /// Nothing is sent; its sender is dropped when the orders end.
+    open: watch::Receiver<()>,
+}
+
+impl Orders {
+    pub(crate) fn listen() -> Self {
+        let (line, lines) = mpsc::channel(ORDERS_MAX);
+        let (opened, open) = watch::channel(());
+        // A thread of its own, so that the end is noticed whatever the worker is at.
+        std::thread::spawn(move || {
+            let _opened = opened;
+            for text in std::io::stdin().lines().map_while(Result::ok) {
+                if line.blocking_send(text).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { lines, open }
+    }
+
+    /// The next one; `None` when there will be no more.
+    pub(crate) async fn next<O: DeserializeOwned>(&mut self) -> Result<Option<O>> {
+        let Some(line) = self.lines.recv().await else { return Ok(None) };
+        serde_json::from_str(&line).map(Some).with_context(|| format!("not an order: {line}"))
+    }
+
+    /// Waits until whoever gave the orders is gone.
+    pub(crate) fn gone(&self) -> impl Future<Output = ()> + use<> {
+        let mut open = self.open.clone();
+        async move { while open.changed().await.is_ok() {} }
+    }
+}
+
+/// Tells whoever gives the orders.
+pub(crate) fn tell(tell: &impl Serialize) {
+    match serde_json::to_string(tell) {
+        // When nobody listens any more, the end of the orders ends this process too.
+        Ok(line) => drop(say(line)),
+        Err(error) => tracing::error!(%error, "a message does not encode"),
+    }
+}
+
+/// Now, by the wall clock, which all processes of one machine share.
+pub(crate) fn wall_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

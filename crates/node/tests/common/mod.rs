@@ -155,7 +155,12 @@ impl Process {
 
 /// Sends a signal, such as `-TERM`, to a process.
 pub fn signal_to(child: &Child, signal: &str) {
-    let told = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    signal_to_id(child.id(), signal);
+}
+
+/// The same to any process.
+pub fn signal_to_id(process: u32, signal: &str) {
+    let told = Command::new("kill").args([signal, &process.to_string()]).status().unwrap();
     assert!(told.success());
 }
 

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 
-use super::{Bench, protocol::wall_us, report::Measure, statistics::Samples};
+use super::{Bench, report::Measure};
+use crate::cli::{process::wall_us, statistics::Samples};
 
 /// A session that comes again and again.
 pub(crate) async fn connect(bench: &Bench) -> Result<Vec<Measure>> {

@@ -10,8 +10,8 @@ use super::{
     protocol::{Order, RawOrder, Tell},
     raw::PING_BYTES,
     report::Measure,
-    statistics::Samples,
 };
+use crate::cli::statistics::Samples;
 
 /// The pause between two edits on an idle mesh, and between two paced frames: longer than the log's flush interval.
 const EVERY_US: u64 = 5_000;

@@ -7,7 +7,6 @@ mod peer;
 mod protocol;
 mod raw;
 mod report;
-mod statistics;
 mod throughput;
 mod usage;
 mod worker;
@@ -18,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use meshwork::{RoomCode, Seed};
@@ -27,6 +26,7 @@ use url::Url;
 use super::{
     output::warn,
     process::{self, DataDirectory},
+    signals::Stop,
 };
 use peer::Peer;
 use report::Report;
@@ -133,6 +133,7 @@ impl Bench {
 }
 
 pub(crate) async fn run(arguments: BenchArguments) -> Result<ExitCode> {
+    let mut stop = Stop::listen()?;
     let directory = match &arguments.data {
         Some(directory) => DataDirectory::keep(directory)?,
         None => DataDirectory::temporary("bench")?,
@@ -150,14 +151,22 @@ pub(crate) async fn run(arguments: BenchArguments) -> Result<ExitCode> {
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> "),
     );
-    let mut measures = Vec::new();
-    for part in parts {
-        let name = part.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-        bar.set_message(name.clone());
-        measures.extend(bench.measure(part).await.with_context(|| format!("measuring `{name}`"))?);
-        bar.inc(1);
-    }
+    let measure_all = async {
+        let mut measures = Vec::new();
+        for part in parts {
+            let name = part.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+            bar.set_message(name.clone());
+            measures.extend(bench.measure(part).await.with_context(|| format!("measuring `{name}`"))?);
+            bar.inc(1);
+        }
+        Ok(measures)
+    };
+    let measures = tokio::select! {
+        measures = measure_all => measures,
+        () = stop.told() => Err(anyhow!("stopped before the end")),
+    };
     bar.finish_and_clear();
+    let measures = measures?;
     let report = Report { quick: arguments.quick, measures };
     report.print()?;
     if let Some(path) = &arguments.json {

@@ -2,16 +2,10 @@
 //!
 //! Moments are microseconds of the wall clock, which all processes of one machine share.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use meshwork::{ReplicaId, RoomCode};
 use serde::{Deserialize, Serialize};
-
-use crate::cli::output::say;
 
 /// From the benchmark to a worker.
 #[derive(Clone, Serialize, Deserialize, Debug)]
@@ -87,19 +81,4 @@ pub(crate) enum Tell {
     Sending { at_us: u64 },
     /// The last byte has come.
     Received { at_us: u64 },
-}
-
-/// Now.
-pub(crate) fn wall_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Tells the benchmark.
-pub(crate) fn tell(tell: &Tell) {
-    match serde_json::to_string(tell) {
-        // When nobody listens any more, the end of the orders ends this process too.
-        Ok(line) => drop(say(line)),
-        Err(error) => tracing::error!(%error, "a message does not encode"),
-    }
 }

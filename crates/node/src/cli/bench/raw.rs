@@ -11,7 +11,8 @@ use meshwork_transport::{
 use meshwork_wire::{Channel, FRAME_BYTES_MAX};
 use tokio::sync::mpsc;
 
-use super::protocol::{RawOrder, Tell, tell, wall_us};
+use super::protocol::{RawOrder, Tell};
+use crate::cli::process::{tell, wall_us};
 
 /// The only link.
 const LINK: LinkId = LinkId(1);

@@ -8,10 +8,11 @@ use meshwork::ReplicaId;
 use super::{
     Bench,
     peer::Peer,
-    protocol::{Order, Tell, wall_us},
+    protocol::{Order, Tell},
     report::Measure,
     worker::OPERATION_BYTES,
 };
+use crate::cli::process::wall_us;
 
 /// Transactions in one call, where there are several.
 const BATCH: usize = 64;

@@ -14,16 +14,14 @@ use meshwork::{
     RequestId, RoomCode, Timestamp, Value,
 };
 use meshwork_crdt_state as documents;
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    sync::broadcast::error::RecvError,
-};
+use tokio::sync::broadcast::error::RecvError;
 use url::Url;
 
 use super::{
-    protocol::{Order, Tell, tell, wall_us},
+    protocol::{Order, Tell},
     raw::Raw,
 };
+use crate::cli::process::{Orders, tell, wall_us};
 
 const DOCUMENT: &str = "bench";
 /// The size of an operation's body.
@@ -37,12 +35,20 @@ const IN_FLIGHT: usize = 2_048;
 type Seen = Arc<Mutex<Option<Vec<(u64, u64)>>>>;
 
 pub(crate) async fn run() -> Result<()> {
-    let mut orders = BufReader::new(tokio::io::stdin()).lines();
+    let mut orders = Orders::listen();
+    let gone = orders.gone();
+    tokio::select! {
+        ended = obey_all(&mut orders) => ended,
+        () = gone => Ok(()),
+    }
+}
+
+async fn obey_all(orders: &mut Orders) -> Result<()> {
     let mut worker = Worker { nodes: Vec::new(), seen: Seen::default() };
     let mut raw: Option<Raw> = None;
     loop {
-        let line = tokio::select! {
-            line = orders.next_line() => line.context("the benchmark is gone")?,
+        let order = tokio::select! {
+            order = orders.next() => order?,
             Some(event) = next_event(&mut raw) => {
                 if let Some(raw) = &mut raw {
                     raw.hear(event).await?;
@@ -50,16 +56,16 @@ pub(crate) async fn run() -> Result<()> {
                 continue;
             }
         };
-        let Some(line) = line else { return Ok(()) };
-        match serde_json::from_str(&line).context("not an order")? {
-            Order::Raw(order) => {
+        match order {
+            Some(Order::Raw(order)) => {
                 let raw = match &mut raw {
                     Some(raw) => raw,
                     None => raw.insert(Raw::new()?),
                 };
                 raw.order(order);
             }
-            order => worker.obey(order).await?,
+            Some(order) => worker.obey(order).await?,
+            None => return Ok(()),
         }
     }
 }

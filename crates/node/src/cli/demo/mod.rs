@@ -1,8 +1,10 @@
 //! `meshwork demo`: a real mesh of processes, one of which is killed and comes back.
 
 mod import;
+mod member;
 mod protocol;
 mod summary;
+mod wait;
 mod worker;
 mod workload;
 
@@ -18,21 +20,17 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use meshwork::{ReplicaId, Seed};
 use meshwork_identity::RoomCode;
+use serde_json::Value;
 
 use super::{
     output::{say, warn},
     process::{DataDirectory, Hub, Worker},
+    signals::Stop,
 };
-use protocol::{Order, Report, Tell, Work};
+use member::{Member, WorkerProcess};
+use protocol::{Order, Report, Work};
 use summary::Summary;
 pub(crate) use worker::{WorkerArguments, run as run_worker};
-
-/// One life of a node.
-type WorkerProcess = Worker<Order, Tell>;
-
-/// How long the mesh may stand still before the demo gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
-const POLL_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Args)]
 pub(crate) struct DemoArguments {
@@ -54,29 +52,12 @@ pub(crate) struct DemoArguments {
     /// Write the document that the last node holds at the end
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// How long the mesh may stand still, in seconds, before the demo gives up
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    patience_s: u64,
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
-}
-
-/// One node as the demo sees it, through all its lives.
-struct Member {
-    name: String,
-    data: PathBuf,
-    process: WorkerProcess,
-    work: Work,
-    id: Option<meshwork::NodeId>,
-    replicas: Vec<ReplicaId>,
-    connect_us: Vec<u64>,
-    made: u64,
-    of: u64,
-    done: bool,
-    recovered: u64,
-    /// The last report of this life.
-    report: Option<Report>,
-    /// From earlier lives.
-    sent_bytes_before: u64,
-    propagation_us: Vec<u64>,
 }
 
 struct Demo {
@@ -86,10 +67,16 @@ struct Demo {
     /// Up to where anybody said that a replica's operations are confirmed.
     promised: BTreeMap<ReplicaId, u64>,
     bar: ProgressBar,
+    patience: Duration,
+}
+
+/// What became of a demo that ran to its end.
+struct Outcome {
+    summary: Summary,
+    faults: Vec<String>,
 }
 
 pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
-    let nodes = usize::try_from(arguments.nodes)?;
     let input = match &arguments.input {
         Some(file) => {
             let value = import::read(file)?;
@@ -103,53 +90,72 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
     {
         bail!("cannot write {}: there is no such folder", output.display());
     }
-    let temporary = tempfile_directory(arguments.data.as_deref())?;
-    let directory = temporary.path().to_owned();
-    let mut entropy = [0; 32];
-    getrandom::fill(&mut entropy).context("the operating system gives no randomness")?;
-    let room = RoomCode::generate(&mut Seed::new(entropy).random());
+    let directory = match &arguments.data {
+        Some(directory) => DataDirectory::keep(directory)?,
+        None => DataDirectory::temporary("demo")?,
+    };
+    let mut stop = Stop::listen()?;
     let start = Instant::now();
-    let works: Vec<Work> = (0..nodes)
-        .map(|index| match &input {
-            Some((file, _)) => Work::Import { file: file.clone(), index, of: nodes },
-            None => Work::Generate {
-                edits: arguments.edits / arguments.nodes
-                    + u64::from((index as u64) < arguments.edits % arguments.nodes),
-                seed: 1,
-                rate: arguments.rate,
-            },
-        })
-        .collect();
-    let mut demo = Demo::launch(&directory, room, works, !arguments.json).await?;
-    let work_start = Instant::now();
-    demo.work().await?;
-    let outcome = demo.catch_up().await;
-    let worked = work_start.elapsed();
-    let output = arguments.output.clone().unwrap_or_else(|| directory.join("output.json"));
-    let mut faults = Vec::new();
-    if let Some((_, value)) = &input {
-        demo.export(&output).await?;
-        if &import::read(&output)? != value {
-            faults.push("the exported document differs from the input".to_owned());
+    let mut demo = Demo::launch(directory.path(), works(&arguments, &input), &arguments).await?;
+    let export = Export {
+        file: arguments.output.clone().unwrap_or_else(|| directory.path().join("output.json")),
+        wanted: arguments.output.is_some() || input.is_some(),
+        expected: input.map(|(_, value)| value),
+    };
+    let played = tokio::select! {
+        biased;
+        () = stop.told() => {
+            demo.kill().await;
+            bail!("stopped before the end");
         }
-    } else if arguments.output.is_some() {
-        demo.export(&output).await?;
+        played = demo.play(&export, start) => played,
+    };
+    demo.bar.finish_and_clear();
+    let good = match played {
+        Ok(Outcome { summary, faults }) => {
+            if arguments.json {
+                say(summary.to_json())?;
+            } else {
+                summary.print()?;
+            }
+            for fault in &faults {
+                warn(fault);
+            }
+            summary.converged() && summary.lost_confirmed() == 0 && faults.is_empty()
+        }
+        Err(error) => {
+            warn(format_args!("{error:#}"));
+            false
+        }
+    };
+    if good {
+        demo.stop().await;
+        return Ok(ExitCode::SUCCESS);
     }
-    if let Err(error) = outcome {
-        faults.push(format!("{error:#}"));
-    }
-    let summary = Summary::new(&demo.members, &demo.promised, worked, start.elapsed());
-    demo.stop().await;
-    if arguments.json {
-        say(summary.to_json())?;
-    } else {
-        summary.print()?;
-    }
-    for fault in &faults {
-        warn(fault);
-    }
-    let good = summary.converged() && summary.lost_confirmed() == 0 && faults.is_empty();
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    demo.kill().await;
+    warn(format_args!("the nodes' data and logs are left in {}", directory.leave().display()));
+    Ok(ExitCode::FAILURE)
+}
+
+/// The document at the end, and what it has to be.
+struct Export {
+    file: PathBuf,
+    wanted: bool,
+    expected: Option<Value>,
+}
+
+/// Each node's share of the work.
+fn works(arguments: &DemoArguments, input: &Option<(PathBuf, Value)>) -> Vec<Work> {
+    let share = |number: u64| {
+        arguments.edits / arguments.nodes + u64::from(number < arguments.edits % arguments.nodes)
+    };
+    let work = |number: u64| match input {
+        Some((file, _)) => {
+            Work::Import { file: file.clone(), index: number as usize, of: arguments.nodes as usize }
+        }
+        None => Work::Generate { edits: share(number), seed: 1, rate: arguments.rate },
+    };
+    (0..arguments.nodes).map(work).collect()
 }
 
 fn start_worker(hub: &str, room: &RoomCode, name: &str, data: &Path) -> Result<WorkerProcess> {
@@ -158,21 +164,14 @@ fn start_worker(hub: &str, room: &RoomCode, name: &str, data: &Path) -> Result<W
     Worker::start(&arguments, name, PathBuf::from(format!("{data}.log")))
 }
 
-/// The directory for the nodes' data; removed at the end unless the user chose it.
-fn tempfile_directory(chosen: Option<&Path>) -> Result<DataDirectory> {
-    match chosen {
-        Some(directory) => DataDirectory::keep(directory),
-        None => DataDirectory::temporary("demo"),
-    }
-}
-
 impl Demo {
-    /// Starts the hub and the nodes, and waits until every node is linked with every other.
-    async fn launch(directory: &Path, room: RoomCode, works: Vec<Work>, visible: bool) -> Result<Self> {
-        let bar = ProgressBar::with_draw_target(
-            Some(0),
-            if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() },
-        );
+    /// Starts the hub and the nodes.
+    async fn launch(directory: &Path, works: Vec<Work>, arguments: &DemoArguments) -> Result<Self> {
+        let mut entropy = [0; 32];
+        getrandom::fill(&mut entropy).context("the operating system gives no randomness")?;
+        let room = RoomCode::generate(&mut Seed::new(entropy).random());
+        let target = if arguments.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
         bar.set_style(
             ProgressStyle::with_template("{elapsed_precise} [{bar:40}] {pos}/{len} {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -187,11 +186,32 @@ impl Demo {
             let process = start_worker(&hub.url, &room, &name, &data)?;
             members.push(Member::new(name, data, process, work));
         }
-        let mut demo = Self { hub, room, members, promised: BTreeMap::new(), bar };
-        demo.wait("every node to run", |demo| demo.members.iter().all(|member| member.id.is_some())).await?;
-        demo.bar.set_message("linking");
-        demo.wait_linked().await?;
-        Ok(demo)
+        let patience = Duration::from_secs(arguments.patience_s);
+        Ok(Self { hub, room, members, promised: BTreeMap::new(), bar, patience })
+    }
+
+    /// The whole story.
+    async fn play(&mut self, export: &Export, start: Instant) -> Result<Outcome> {
+        self.wait_for_all("to run", |member| member.id.is_some()).await?;
+        self.bar.set_message("linking");
+        self.wait_linked().await?;
+        let work_start = Instant::now();
+        self.work().await?;
+        let mut faults = Vec::new();
+        match self.catch_up().await {
+            Err(error) => faults.push(format!("{error:#}")),
+            Ok(()) if export.wanted => {
+                self.export(&export.file).await?;
+                if let Some(expected) = &export.expected
+                    && import::read(&export.file)? != *expected
+                {
+                    faults.push("the exported document differs from the input".to_owned());
+                }
+            }
+            Ok(()) => {}
+        }
+        let summary = Summary::new(&self.members, &self.promised, work_start.elapsed(), start.elapsed());
+        Ok(Outcome { summary, faults })
     }
 
     /// Everybody edits; half-way one node is killed, and comes back while the others go on.
@@ -204,7 +224,7 @@ impl Demo {
         self.wait("half of the edits", |demo| demo.others_progress(usize::MAX) >= 0.5).await?;
 
         self.request_reports().await?;
-        self.wait("reports", |demo| demo.members.iter().all(|member| member.report.is_some())).await?;
+        self.wait_for_all("to report", |member| member.report.is_some()).await?;
         self.bar.set_message(format!("{} is killed", self.members[victim].name));
         self.members[victim].die().await?;
         self.wait("the others to go on", |demo| demo.others_progress(victim) >= 0.75).await?;
@@ -216,7 +236,7 @@ impl Demo {
         let member = &mut self.members[victim];
         let rest = member.rest_of_work();
         member.process.order(&Order::Work(rest)).await?;
-        self.wait("all edits", |demo| demo.members.iter().all(|member| member.done)).await?;
+        self.wait_for_all("to finish its edits", |member| member.done).await?;
 
         // However short the work was, everybody hears from everybody at least once in this life.
         self.wait_linked().await?;
@@ -229,74 +249,47 @@ impl Demo {
     /// Waits until everybody holds the same.
     async fn catch_up(&mut self) -> Result<()> {
         self.bar.set_message("catching up");
-        let start = Instant::now();
-        loop {
-            self.request_reports().await?;
-            self.wait("reports", |demo| demo.members.iter().all(|member| member.report.is_some())).await?;
-            let all_links = self.members.len() - 1;
-            let mut reports = self.members.iter().filter_map(|member| member.report.as_ref());
-            let first = reports.next().context("no node reports")?;
+        self.report_until("the nodes do not agree", |demo| {
+            let all_links = demo.members.len() - 1;
+            let mut reports = demo.members.iter().filter_map(|member| member.report.as_ref());
+            let Some(first) = reports.next() else { return false };
             let total: u64 = first.version.values().sum();
+            let settled = |report: &Report| report.confirmed >= total && report.links == all_links;
             let equal =
-                reports.all(|other| other.version == first.version && other.state_hash == first.state_hash);
-            let settled = self.members.iter().filter_map(|member| member.report.as_ref());
-            let mut settled = settled.map(|report| report.confirmed >= total && report.links == all_links);
-            if equal && settled.all(|settled| settled) {
-                self.bar.finish_and_clear();
-                return Ok(());
-            }
-            if start.elapsed() > PATIENCE {
-                self.bar.finish_and_clear();
-                bail!("the nodes did not agree within {} s", PATIENCE.as_secs());
-            }
-            self.listen(POLL_EVERY).await?;
-        }
+                |other: &Report| other.version == first.version && other.state_hash == first.state_hash;
+            settled(first) && reports.all(|other| equal(other) && settled(other))
+        })
+        .await
     }
 
     async fn wait_linked(&mut self) -> Result<()> {
-        let start = Instant::now();
-        let all_links = self.members.len() - 1;
-        loop {
-            self.request_reports().await?;
-            self.wait("reports", |demo| demo.members.iter().all(|member| member.report.is_some())).await?;
-            let linked =
-                |member: &Member| member.report.as_ref().is_some_and(|report| report.links == all_links);
-            if self.members.iter().all(linked) {
-                return Ok(());
-            }
-            if start.elapsed() > PATIENCE {
-                bail!(
-                    "the nodes did not all link within {} s; their logs are beside their data",
-                    PATIENCE.as_secs()
-                );
-            }
-            self.listen(POLL_EVERY).await?;
-        }
-    }
-
-    async fn request_reports(&mut self) -> Result<()> {
-        for member in &mut self.members {
-            if let Some(report) = member.report.take() {
-                member.propagation_us.extend(report.propagation_us);
-            }
-            member.process.order(&Order::Report).await?;
-        }
-        Ok(())
+        self.report_until("the nodes are not all linked", |demo| {
+            let all_links = demo.members.len() - 1;
+            let links = |member: &Member| member.report.as_ref().map(|report| report.links);
+            demo.members.iter().all(|member| links(member) == Some(all_links))
+        })
+        .await
     }
 
     async fn export(&mut self, path: &Path) -> Result<()> {
         let path = std::path::absolute(path)?;
         let last = self.members.last_mut().context("no nodes")?;
+        last.exported = false;
         last.process.order(&Order::Export { path }).await?;
-        loop {
-            match last.process.tell().await? {
-                Tell::Exported => return Ok(()),
-                Tell::Failed { reason } => bail!("{reason}"),
-                _ => {}
-            }
-        }
+        let exported = |demo: &Self| demo.members.last().is_some_and(|last| last.exported);
+        self.wait("the last node to write the document", exported).await
     }
 
+    /// Ends everything at once.
+    async fn kill(&mut self) {
+        for member in &mut self.members {
+            // One that has ended already is what is wanted.
+            let _ = member.process.kill().await;
+        }
+        self.hub.kill().await;
+    }
+
+    /// Lets the nodes store what is open, and end.
     async fn stop(&mut self) {
         for member in &mut self.members {
             // One that has ended already does not need to be told.
@@ -305,6 +298,7 @@ impl Demo {
         for member in &mut self.members {
             member.process.end().await;
         }
+        self.hub.kill().await;
     }
 
     /// How much of the work is done, by all but `except`.
@@ -316,109 +310,5 @@ impl Demo {
             (made + if member.done { share } else { member.made }, of + share)
         });
         made as f64 / of as f64
-    }
-
-    /// Listens until `reached`; gives up when nothing happens for too long.
-    async fn wait(&mut self, what: &str, reached: impl Fn(&Self) -> bool) -> Result<()> {
-        let mut last_news = Instant::now();
-        while !reached(self) {
-            if self.listen(POLL_EVERY).await? {
-                last_news = Instant::now();
-            } else if last_news.elapsed() > PATIENCE {
-                bail!("waiting for {what}: nothing happened for {} s", PATIENCE.as_secs());
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes what the nodes tell, waiting at most `patience` for a first word. Returns whether there was any.
-    async fn listen(&mut self, patience: Duration) -> Result<bool> {
-        let told = {
-            let tells = self.members.iter_mut().enumerate().filter(|(_, member)| member.process.is_alive());
-            let tells =
-                tells.map(|(index, member)| Box::pin(async move { (index, member.process.tell().await) }));
-            tokio::select! {
-                (first, ..) = futures_util::future::select_all(tells) => Some(first),
-                () = tokio::time::sleep(patience) => None,
-            }
-        };
-        let Some((index, tell)) = told else { return Ok(false) };
-        self.note(index, tell?)?;
-        Ok(true)
-    }
-
-    fn note(&mut self, index: usize, tell: Tell) -> Result<()> {
-        let member = &mut self.members[index];
-        match tell {
-            Tell::Ready { node, replica, version } => {
-                member.id = Some(node);
-                let held = |replica: &ReplicaId| version.get(replica).copied().unwrap_or(0);
-                member.recovered = member.replicas.iter().map(held).sum();
-                member.add_replica(replica);
-            }
-            Tell::Replica { replica } => member.add_replica(replica),
-            Tell::Link { connect_us } => member.connect_us.push(connect_us),
-            Tell::Progress { made, of } => (member.made, member.of) = (made, of),
-            Tell::Confirmed { replica, up_to } => {
-                let promised = self.promised.entry(replica).or_default();
-                *promised = up_to.max(*promised);
-            }
-            Tell::Done => member.done = true,
-            Tell::Report(report) => member.report = Some(report),
-            Tell::Failed { reason } => bail!("{}: {reason}", member.name),
-            Tell::Exported => {}
-        }
-        self.bar.set_length(self.members.iter().map(|member| member.of).sum());
-        self.bar.set_position(self.members.iter().map(|member| member.made).sum());
-        Ok(())
-    }
-}
-
-impl Member {
-    fn new(name: String, data: PathBuf, process: WorkerProcess, work: Work) -> Self {
-        Self {
-            name,
-            data,
-            process,
-            work,
-            id: None,
-            replicas: Vec::new(),
-            connect_us: Vec::new(),
-            made: 0,
-            of: 0,
-            done: false,
-            recovered: 0,
-            report: None,
-            sent_bytes_before: 0,
-            propagation_us: Vec::new(),
-        }
-    }
-
-    fn add_replica(&mut self, replica: ReplicaId) {
-        if !self.replicas.contains(&replica) {
-            self.replicas.push(replica);
-        }
-    }
-
-    /// SIGKILL, without a word.
-    async fn die(&mut self) -> Result<()> {
-        self.process.kill().await?;
-        self.id = None;
-        self.done = false;
-        if let Some(report) = self.report.take() {
-            self.sent_bytes_before += report.sent_bytes;
-            self.propagation_us.extend(report.propagation_us);
-        }
-        Ok(())
-    }
-
-    /// What is left after a crash: what the disk kept is done.
-    fn rest_of_work(&self) -> Work {
-        match &self.work {
-            Work::Generate { edits, seed, rate } => {
-                Work::Generate { edits: edits.saturating_sub(self.recovered), seed: seed + 1, rate: *rate }
-            }
-            import => import.clone(),
-        }
     }
 }

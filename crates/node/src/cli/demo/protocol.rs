@@ -71,3 +71,10 @@ pub(crate) struct Report {
     /// From an edit on another node until it was visible here, in microseconds.
     pub(crate) propagation_us: Vec<u64>,
 }
+
+impl Report {
+    /// A number that grows while the mesh comes together.
+    pub(crate) fn progress(&self) -> u64 {
+        self.version.values().sum::<u64>() + self.confirmed + self.links as u64
+    }
+}

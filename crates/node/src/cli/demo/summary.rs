@@ -6,8 +6,8 @@ use anyhow::Result;
 use meshwork::ReplicaId;
 use serde_json::{Value, json};
 
-use super::Member;
-use crate::cli::{output::say, table::table};
+use super::member::Member;
+use crate::cli::{output::say, statistics::Samples, table::table};
 
 /// One node's line.
 struct Row {
@@ -138,11 +138,9 @@ fn row(member: &Member, promised: &BTreeMap<ReplicaId, u64>) -> Row {
         |replica: &ReplicaId| report.and_then(|report| report.version.get(replica)).copied().unwrap_or(0);
     let authored: u64 = member.replicas.iter().map(held).sum();
     let all: u64 = report.map_or(0, |report| report.version.values().sum());
-    let mut propagation = member.propagation_us.clone();
-    propagation.extend(report.into_iter().flat_map(|report| &report.propagation_us));
-    propagation.sort_unstable();
-    let mut connects = member.connect_us.clone();
-    connects.sort_unstable();
+    let last = report.into_iter().flat_map(|report| &report.propagation_us);
+    let propagation = milliseconds(member.propagation_us.iter().chain(last).copied());
+    let connects = milliseconds(member.connect_us.iter().copied());
     Row {
         name: member.name.clone(),
         id: member.id.map(|id| id.to_string()).unwrap_or_default(),
@@ -156,10 +154,13 @@ fn row(member: &Member, promised: &BTreeMap<ReplicaId, u64>) -> Row {
     }
 }
 
-/// A quantile of sorted microseconds, in milliseconds.
-fn quantile(sorted_us: &[u64], q: f64) -> Option<f64> {
-    let index = (sorted_us.len().checked_sub(1)? as f64 * q).round() as usize;
-    sorted_us.get(index).map(|us| *us as f64 / 1000.0)
+/// Samples of microseconds, in milliseconds.
+fn milliseconds(samples_us: impl IntoIterator<Item = u64>) -> Samples {
+    Samples::new(samples_us.into_iter().map(|us| us as f64 / 1000.0))
+}
+
+fn quantile(samples: &Samples, share: f64) -> Option<f64> {
+    (samples.count() > 0).then(|| samples.quantile(share))
 }
 
 fn round(value: f64) -> f64 {

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
@@ -12,17 +12,14 @@ use clap::Args;
 use meshwork::{
     Document, DocumentId, Documents, Edit, Event, Node, NodeConfig, Random, ReplicaId, Seed, Value,
 };
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    sync::broadcast::error::RecvError,
-};
+use tokio::sync::broadcast::error::RecvError;
 
 use super::{
     import,
     protocol::{Order, Report, Tell, Work},
     workload::{self, CLOCKS, DOCUMENT},
 };
-use crate::cli::output::say;
+use crate::cli::process::{Orders, tell, wall_us};
 
 /// Propagation samples kept between two reports.
 const SAMPLES_MAX: usize = 100_000;
@@ -51,43 +48,43 @@ struct Notes {
 
 type SharedNotes = Arc<Mutex<Notes>>;
 
-fn tell(tell: &Tell) {
-    match serde_json::to_string(tell) {
-        // When nobody listens any more, the end of the orders ends this process too.
-        Ok(line) => drop(say(line)),
-        Err(error) => tracing::error!(%error, "a message does not encode"),
-    }
-}
-
-fn wall_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-}
-
 pub(crate) async fn run(arguments: WorkerArguments) -> Result<()> {
     // Nothing from the environment: it is not about these nodes.
     let mut config = NodeConfig { name: arguments.name, data: Some(arguments.data), ..NodeConfig::default() };
     config.discovery.hubs = vec![arguments.hub];
     config.discovery.room = arguments.room;
-    let node = Node::builder().config(config).start().await?;
+    let mut orders = Orders::listen();
+    let gone = orders.gone();
+    tokio::pin!(gone);
+    let node = tokio::select! {
+        started = Node::builder().config(config).start() => started?,
+        () = &mut gone => return Ok(()),
+    };
     let notes = Notes { started_us: wall_us(), seen: BTreeMap::new(), propagation_us: Vec::new() };
     let notes = Arc::new(Mutex::new(notes));
     actix_web::rt::spawn(listen(node.clone(), notes.clone()));
     ready(&node).await?;
-    let mut orders = BufReader::new(tokio::io::stdin()).lines();
-    while let Some(line) = orders.next_line().await.context("the demo is gone")? {
-        match serde_json::from_str(&line).context("not an order")? {
+    tokio::select! {
+        ended = obey_all(&mut orders, &node, &notes) => ended?,
+        () = gone => {}
+    }
+    node.close().await;
+    Ok(())
+}
+
+async fn obey_all(orders: &mut Orders, node: &Node, notes: &SharedNotes) -> Result<()> {
+    while let Some(order) = orders.next().await? {
+        match order {
             Order::Work(work) => drop(actix_web::rt::spawn(work_and_tell(node.clone(), work))),
             Order::TellTime => drop(node.edit(CLOCKS, workload::tell_time(node.name(), wall_us())).await?),
-            Order::Report => tell(&Tell::Report(report(&node, &notes).await?)),
+            Order::Report => tell(&Tell::Report(report(node, notes).await?)),
             Order::Export { path } => {
-                export(&node, &path).await?;
+                export(node, &path).await?;
                 tell(&Tell::Exported);
             }
             Order::Stop => break,
         }
     }
-    node.close().await;
     Ok(())
 }
 
