@@ -4,7 +4,7 @@
 use meshwork_sim::{Bug, Plan, Scenario, Trace, World};
 
 /// Which bug, in which scenario, within how many seeds, by which invariants.
-const TABLE: [(Bug, &str, u64, &[&str]); 11] = [
+const TABLE: [(Bug, &str, u64, &[&str]); 12] = [
     (Bug::SkipDeduplication, "calm", 1, &["causality"]),
     (Bug::DeliverEarly, "calm", 1, &["causality", "convergence", "trust"]),
     (Bug::ForgetResends, "partitions", 4, &["convergence"]),
@@ -16,6 +16,7 @@ const TABLE: [(Bug, &str, u64, &[&str]); 11] = [
     (Bug::NeverAway, "browsers", 20, &["presence"]),
     (Bug::CorruptFrames, "calm", 1, &["trust", "convergence"]),
     (Bug::Spin, "calm", 1, &["progress"]),
+    (Bug::ReuseIds, "disks", 1, &["equivocation"]),
 ];
 
 /// A shorter version of a scenario: what is planted shows soon.

@@ -276,9 +276,9 @@ impl Adversary {
         self.branched += 1;
         let seed = Seed::from_number(self.random.number());
         let mut branches = Vec::new();
+        let length = 1 + self.random.below(3);
         for side in 0..2 {
             let mut author = Author::new(view.space, view.keys.clone(), &seed);
-            let length = 1 + self.random.below(3);
             let branch = (0..length).filter_map(|_| {
                 let dependencies = known(&mut self.random, view);
                 author.write(&mut self.random, view.now.wall_ms + side, dependencies)
@@ -287,17 +287,17 @@ impl Adversary {
         }
         let first = branches.first().and_then(|branch| branch.first()?.operations().first());
         ledger.branched.extend(first.map(|operation| (operation.dot.replica, operation.dot)));
-        let turn = self.random.below(2) as usize;
-        let lone = view.prey.len() == 1;
         let mut shots = Vec::new();
+        let lone = view.prey.len() == 1;
         for to in 0..view.prey.len() {
-            let told = |side: &usize| lone || (to + turn) % 2 == *side;
-            for branch in (0..branches.len()).filter(told).filter_map(|side| branches.get(side)) {
+            // The first two are told different things.
+            let side = if to < 2 { to } else { self.random.below(2) as usize };
+            let told = branches.iter().enumerate().filter(|(branch, _)| lone || *branch == side);
+            for (_, branch) in told {
                 let blocks = branch.iter().map(|entry| entry.bytes().clone()).collect();
                 let message = Message::Blocks { wanted: false, blocks };
-                shots.extend(
-                    Volley::of(Channel::Live, frames::wrap(Protocol::OpLog, &message)).innocent().at(to),
-                );
+                let frames = frames::wrap(Protocol::OpLog, &message);
+                shots.extend(Volley::of(Channel::Live, frames).innocent().at(to));
             }
         }
         shots
