@@ -110,13 +110,11 @@ impl OpLog {
             // Where another branch of our own begins is unknown, but not before what was sent from this one.
             let same = self.history.hash_at(replica, tip.sequence) == Some(tip.hash);
             if same { Need::Nothing } else { Need::After(self.author.sent.min(tip.sequence - 1)) }
+        } else if closed && tip.sequence <= end {
+            // What is here of it stays, whichever branch that is.
+            Need::Nothing
         } else if closed {
-            match self.history.buffer.needed(replica) > end {
-                // Of no other branch, either: what is here stays.
-                _ if tip.sequence <= end => Need::Nothing,
-                true => Need::After(end),
-                false => Need::NotYet,
-            }
+            if self.history.buffer.needed(replica) > end { Need::After(end) } else { Need::NotYet }
         } else if tip.sequence > end {
             Need::After(end)
         } else {
