@@ -214,7 +214,7 @@ fn a_full_mesh_relays_nothing_once_the_links_are_known() {
 #[test]
 fn of_many_common_neighbours_three_pass_a_receipt_on() {
     let mut mesh = Mesh::new(24);
-    let linked = |a: u8, b: u8| (a + b) % 3 != 0;
+    let linked = |a: u8, b: u8| !(a + b).is_multiple_of(3);
     let pairs: Vec<(u8, u8)> = (0..24).flat_map(|a| (0..a).map(move |b| (a, b))).collect();
     let links = pairs.iter().filter(|(a, b)| linked(*a, *b)).count();
     pairs.iter().filter(|(a, b)| linked(*a, *b)).for_each(|(a, b)| mesh.link(*a, *b));
