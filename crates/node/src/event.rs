@@ -119,6 +119,14 @@ pub enum Event {
         /// Which operation.
         dot: Dot,
     },
+    /// Operations have waited for long (`op_log.waiting_told_ms`) for others that no linked peer has. They show once
+    /// somebody comes who has those.
+    OperationsWaiting {
+        /// How many operations wait by now, for whatever reason.
+        operations: u64,
+        /// What is missing: the first few.
+        dots: Vec<Dot>,
+    },
     /// An author's clock is further ahead than the bound. The operation counts; our clock does not follow.
     TimeAhead {
         /// Which operation.

@@ -115,6 +115,7 @@ pub fn from_op_log(effect: op_log::Effect, mut to: impl FnMut(Routed)) {
         op_log::Effect::Event(event) => to(Host(Effect::Event(match event {
             op_log::Event::Synced { peer } => Event::StateSynced { peer },
             op_log::Event::Equivocation { dot, author } => Event::Equivocation { dot, author },
+            op_log::Event::Waiting { operations, dots } => Event::OperationsWaiting { operations, dots },
             op_log::Event::Retired { replica, kept, reason } => {
                 Event::ReplicaRetired { replica, kept, reason }
             }

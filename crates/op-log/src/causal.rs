@@ -176,6 +176,11 @@ impl Buffer {
         self.waiters.range(range).next_back().map_or(0, |(dot, _)| dot.sequence)
     }
 
+    /// What is waited for. One dot may come more than once.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = Dot> {
+        self.waiters.iter().map(|(dot, _)| *dot)
+    }
+
     /// The first block that waits.
     pub(crate) fn first(&self) -> Option<(ReplicaId, u64)> {
         self.waiting.keys().next().copied()

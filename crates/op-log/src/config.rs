@@ -37,6 +37,9 @@ pub struct Config {
     pub proof_bytes_max: usize,
     /// How many operations are delivered at a time while opening.
     pub deliver_operations_max: usize,
+    /// Operations that have waited this long (at most twice) for others that no linked peer has are told of, in
+    /// milliseconds.
+    pub waiting_told_ms: u64,
 }
 
 impl Default for Config {
@@ -54,6 +57,7 @@ impl Default for Config {
             remote_replicas_max: 65_536,
             proof_bytes_max: 4 * 1024 * 1024,
             deliver_operations_max: 4_096,
+            waiting_told_ms: 30_000,
         }
     }
 }
@@ -72,7 +76,8 @@ impl Config {
         ConfigError::check("buffered_blocks_max", self.buffered_blocks_max, 16..=1_000_000)?;
         ConfigError::check("remote_replicas_max", self.remote_replicas_max, 16..=10_000_000)?;
         ConfigError::check("proof_bytes_max", self.proof_bytes_max, 256 * 1024..=1 << 30)?;
-        ConfigError::check("deliver_operations_max", self.deliver_operations_max, 1..=1_000_000)
+        ConfigError::check("deliver_operations_max", self.deliver_operations_max, 1..=1_000_000)?;
+        ConfigError::check("waiting_told_ms", self.waiting_told_ms, 1_000..=86_400_000)
     }
 
     pub(crate) fn flush_interval(&self) -> Duration {
@@ -89,6 +94,10 @@ impl Config {
 
     pub(crate) fn serve_interval(&self) -> Duration {
         Duration::from_millis(self.serve_interval_ms)
+    }
+
+    pub(crate) fn waiting_told(&self) -> Duration {
+        Duration::from_millis(self.waiting_told_ms)
     }
 
     pub(crate) fn want_timeout(&self) -> Duration {

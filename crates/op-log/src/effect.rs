@@ -76,6 +76,13 @@ pub enum Event {
         /// Who signed both.
         author: NodeId,
     },
+    /// Operations have waited for long for others that no linked peer has. Said again when further ones do.
+    Waiting {
+        /// How many operations wait by now, for whatever reason.
+        operations: u64,
+        /// What is missing: the first few.
+        dots: Vec<Dot>,
+    },
     /// This node's replica was retired and a new one has begun.
     Retired {
         /// The old one.

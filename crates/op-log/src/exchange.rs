@@ -46,6 +46,7 @@ impl OpLog {
         let replica = self.author.replica;
         let (accepted, result) = self.receive(&blocks, None);
         let operations = self.settle(now, None, accepted);
+        self.notice_waits(now);
         if result.is_ok() && replica == self.author.replica {
             return Ok(operations);
         }

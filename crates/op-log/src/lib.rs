@@ -84,6 +84,7 @@ mod machine;
 mod message;
 mod meta;
 mod operation;
+mod overdue;
 mod pace;
 mod proofs;
 mod query;

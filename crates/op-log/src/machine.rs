@@ -17,6 +17,7 @@ use crate::{
     causal::Bounds,
     flush::Author,
     history::{Accepted, History, without},
+    overdue::Overdue,
     proofs::Proofs,
     recovery,
     sync::Link,
@@ -53,6 +54,7 @@ pub struct OpLog {
     pub(crate) fetches: BTreeMap<ReplicaId, SessionId>,
     /// Why replicas are closed.
     pub(crate) proofs: Proofs,
+    pub(crate) overdue: Overdue,
     closing: Closing,
     pub(crate) effects: VecDeque<Effect>,
 }
@@ -100,6 +102,7 @@ impl OpLog {
             links: BTreeMap::new(),
             fetches: BTreeMap::new(),
             proofs: Proofs::default(),
+            overdue: Overdue::default(),
             closing: Closing::Open,
             effects: VecDeque::new(),
         }
@@ -337,6 +340,7 @@ impl Machine for OpLog {
         }
         let operations = self.wake_own(now);
         self.deliver(operations);
+        self.notice_waits(now);
     }
 
     fn handle_timeout(&mut self, now: Timestamp) {
@@ -347,6 +351,9 @@ impl Machine for OpLog {
             self.flush(now);
         }
         self.link_timeouts(now);
+        if self.overdue.due().is_some_and(|due| due.is_due(now)) {
+            self.look_at_waits(now);
+        }
     }
 
     fn poll_effect(&mut self) -> Option<Effect> {
@@ -358,6 +365,7 @@ impl Machine for OpLog {
             return None;
         }
         let links = self.links.values().filter_map(Link::deadline).min();
-        Deadline::earliest(self.author.flush_due(), links)
+        let own = Deadline::earliest(self.author.flush_due(), self.overdue.due());
+        Deadline::earliest(own, links)
     }
 }

@@ -95,6 +95,9 @@ fn describe(event: &Event) -> (&'static str, Value) {
             ("operation_invalid", json!({ "operation": dot, "author": author, "reason": reason }))
         }
         Event::OperationPending { dot } => ("operation_pending", json!({ "operation": dot })),
+        Event::OperationsWaiting { operations, dots } => {
+            ("operations_waiting", json!({ "operations": operations, "missing": dots }))
+        }
         Event::TimeAhead { dot, author, ahead_ms } => {
             ("time_ahead", json!({ "operation": dot, "author": author, "ahead_ms": ahead_ms }))
         }
