@@ -187,13 +187,13 @@ fn what_cannot_be_replicated_is_refused_before_anything_starts() {
     run("demo --input x.json --edits 5").refused("cannot be used with");
 }
 
-/// A demo that goes on for long, with its temporary directory in `folder`, and all its processes.
+/// A demo that goes on for long, with its temporary directory in `folder`; all its processes run.
 #[cfg(target_os = "linux")]
-fn long_demo(folder: &Path, arguments: &str) -> (Process, Vec<u32>) {
+fn long_demo(folder: &Path, arguments: &str) -> Process {
     let command = format!("demo --nodes 2 --edits 1000000 --rate 10 --json {arguments}");
     let demo = Process::start_with(command, &[("TMPDIR", &shown(folder))]);
-    let all = eventually("all processes", || processes_of(folder), |processes| processes.len() == 4);
-    (demo, all)
+    eventually("all processes", || processes_of(folder), |processes| processes.len() == 4);
+    demo
 }
 
 /// The processes that have this temporary directory.
@@ -215,7 +215,7 @@ fn processes_of(folder: &Path) -> Vec<u32> {
 fn a_demo_that_is_stopped_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     for signal in ["-TERM", "-INT"] {
-        let (demo, _) = long_demo(folder.path(), "");
+        let demo = long_demo(folder.path(), "");
         demo.tell(signal);
         demo.ended().refused("stopped before the end");
         assert_eq!(processes_of(folder.path()), [0; 0]);
@@ -227,7 +227,7 @@ fn a_demo_that_is_stopped_leaves_nothing() {
 #[test]
 fn the_processes_of_a_demo_that_is_killed_end_by_themselves() {
     let folder = tempfile::tempdir().unwrap();
-    let (demo, _) = long_demo(folder.path(), "");
+    let demo = long_demo(folder.path(), "");
     demo.kill();
     eventually("no process", || processes_of(folder.path()), Vec::is_empty);
 }
@@ -238,11 +238,16 @@ fn a_mesh_that_stands_still_is_given_up_and_its_logs_stay() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = tempfile::tempdir().unwrap();
-    let (demo, processes) = long_demo(folder.path(), "--patience-s 1");
+    let demo = long_demo(folder.path(), "--patience-s 1");
     let arguments =
         |process: &u32| fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
-    let node = processes.iter().find(|process| arguments(process).contains("node-2")).unwrap();
-    common::signal_to_id(*node, "-STOP");
+    let node = || {
+        let processes = processes_of(folder.path());
+        processes.into_iter().find(|process| arguments(process).contains("node-2"))
+    };
+    // Between its fork and its exec, a process has the arguments of its parent.
+    let node = eventually("the second node", node, Option::is_some).unwrap();
+    common::signal_to_id(node, "-STOP");
     let output = demo.ended().refused("for 1 s");
     let left = output.split_once("the nodes' data and logs are left in ").unwrap().1;
     assert!(Path::new(left).join("hub.log").is_file() && left.starts_with(&shown(folder.path())), "{output}");

@@ -129,7 +129,10 @@ pub(crate) async fn run(arguments: DemoArguments) -> Result<ExitCode> {
         }
     };
     if good {
-        demo.stop().await;
+        tokio::select! {
+            () = demo.stop() => {}
+            () = stop.told() => demo.kill().await,
+        }
         return Ok(ExitCode::SUCCESS);
     }
     demo.kill().await;
