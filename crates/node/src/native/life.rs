@@ -154,6 +154,7 @@ impl Opened {
         let mut rebuilds: VecDeque<Instant> = VecDeque::new();
         for life in 0u64.. {
             let (tell_death, mut deaths) = mpsc::unbounded_channel();
+            let mut incarnation = frame.shared.incarnation.subscribe();
             let (running, performer) = match frame.be_born(life, store.take(), joined.take(), tell_death) {
                 Ok(born) => born,
                 Err(error) => {
@@ -164,12 +165,22 @@ impl Opened {
                     break;
                 }
             };
-            publish.send_replace(Some(running.clone()));
             route::from_host(Input::Command(Command::Start), |routed| running.actors.tell(routed));
+            let serve = async {
+                // The log names its incarnation first of all; before that, the documents take no edits.
+                let _ = incarnation.changed().await;
+                publish.send_replace(Some(running.clone()));
+                if let Some(ready) = ready.take() {
+                    // Whoever started the node may have gone.
+                    let _ = ready.send(Ok(frame.room()));
+                }
+                // An error means that every handle is gone.
+                let _ = stopped.wait_for(|stopped| *stopped).await;
+            };
             let died = tokio::select! {
                 biased;
                 name = deaths.recv() => name,
-                () = frame.serve(&mut ready, &mut stopped) => None,
+                () = serve => None,
             };
             publish.send_replace(None);
             if died.is_none() {
@@ -196,24 +207,6 @@ impl Opened {
 }
 
 impl Frame {
-    /// Says that the node runs, if that is not known yet, and waits until it is to stop.
-    async fn serve(
-        &self,
-        ready: &mut Option<oneshot::Sender<Result<Option<RoomCode>, StartError>>>,
-        stopped: &mut watch::Receiver<bool>,
-    ) {
-        if ready.is_some() {
-            // The log names its incarnation first of all.
-            let _ = self.shared.incarnation.subscribe().wait_for(Option::is_some).await;
-        }
-        if let Some(ready) = ready.take() {
-            // Whoever started the node may have gone.
-            let _ = ready.send(Ok(self.room()));
-        }
-        // An error means that every handle is gone.
-        let _ = stopped.wait_for(|stopped| *stopped).await;
-    }
-
     /// Starts an actor for each machine, on the store that is open already, or else on one that is opened again.
     fn be_born(
         &self,
