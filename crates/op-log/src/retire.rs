@@ -6,8 +6,9 @@
 //! `Incarnation`, and every operation once more.
 //!
 //! An operation that is issued again was made by somebody who had seen what the retired replica had named as its
-//! dependencies, so the heir names that first (see [`heir`](crate::heir)). It has a new dot: bodies are opaque here, so one that names an earlier operation of the cut branch by its dot (the removal of a
-//! value written there) no longer finds it.
+//! dependencies, so the heir names that first (see [`heir`](crate::heir)). It has a new dot: bodies are opaque here, so
+//! one that names an earlier operation of the cut branch by its dot (the removal of a value written there) no longer
+//! finds it.
 //!
 //! Nothing of others rests on what is cut: it never left, so whoever depends on its numbers means another branch, and
 //! waits for that ([`History::own`](crate::history::History::own)).

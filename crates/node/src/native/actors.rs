@@ -122,8 +122,8 @@ impl Starter {
 }
 
 impl Actors {
-    /// Starts an actor for each machine; a discovery that runs already takes the place of the machine. `performer` is made once the addresses are known; the name of an actor whose
-    /// machine panicked goes to `deaths`.
+    /// Starts an actor for each machine; a discovery that runs already takes the place of the machine. `performer` is
+    /// made once the addresses are known; the name of an actor whose machine panicked goes to `deaths`.
     pub(crate) fn start(
         machines: Machines,
         running: Option<(Addr<DiscoveryActor>, mpsc::UnboundedReceiver<meshwork_discovery::Effect>)>,
