@@ -176,7 +176,7 @@ fn a_read_only_file_system_is_named() {
 fn a_disk_without_room_is_named() {
     let Some(mount) = Mount::new("size=16k") else { return };
     let output = refused(mount.path(), "the disk is full");
-    assert!(output.contains("make room"), "{output}");
+    assert!(output.contains("make room, then start again"), "{output}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Operations that wait for what nobody has.
 //!
-//! Most waits end by themselves: what is missing is on its way. One that lasts while no linked peer says to have that ends
-//! only when somebody comes who does; people should know.
+//! Most waits end by themselves: what is missing is on its way. One that lasts while no linked peer says to have that
+//! ends only when somebody comes who does; people should know.
 
 use std::collections::{BTreeMap, BTreeSet};
 

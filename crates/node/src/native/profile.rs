@@ -86,8 +86,8 @@ impl Profile {
         Self { key: NodeKey::from_seed(seed), membership: None }
     }
 
-    /// The profile in `directory`; a new one, written there, if the directory has neither that nor a log. Only for whoever
-    /// has the store in that directory open: two that write one at the same time lose a key.
+    /// The profile in `directory`; a new one, written there, if the directory has neither that nor a log. Only for
+    /// whoever has the store in that directory open: of two that write one at the same time, one loses its key.
     pub(crate) fn open(directory: &Path, seed: &Seed, has_log: bool) -> Result<Self, ProfileError> {
         match Self::find(directory)? {
             Some(profile) => Ok(profile),
