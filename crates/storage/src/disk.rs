@@ -49,6 +49,8 @@ pub struct RedbStore<M: Medium = Folder> {
     cache_bytes: usize,
     /// `None` until it was open for the first time.
     id: Option<StoreId>,
+    /// Where it lay when it was opened.
+    place: Option<(u64, u64)>,
     /// `None` after a failure.
     database: Option<Database>,
     rows: u64,
@@ -82,7 +84,8 @@ impl<M: Medium> RedbStore<M> {
     }
 
     fn opened(medium: M, config: &Config, id: Option<StoreId>) -> Result<Self, StorageError> {
-        let mut store = Self { medium, cache_bytes: config.cache_bytes, id, database: None, rows: 0 };
+        let mut store =
+            Self { medium, cache_bytes: config.cache_bytes, id, place: None, database: None, rows: 0 };
         match store.open_database() {
             Ok(_) => Ok(store),
             Err(failure) => Err(failure.at(store.medium.path())),
@@ -114,6 +117,7 @@ impl<M: Medium> RedbStore<M> {
             let (id, rows) = check_format(database, self.id)?;
             gate.open()?;
             self.medium.created()?;
+            self.place = Some(self.medium.place()?);
             (self.id, self.rows) = (Some(id), rows);
         }
         self.database.as_ref().ok_or_else(|| Failure::Io(io::Error::other("the store is closed")))
@@ -132,17 +136,18 @@ impl<M: Medium> RedbStore<M> {
 
     /// redb would make a database of an empty file.
     fn open_existing(&self) -> Result<(Database, Gate<M::Backend>), Failure> {
-        let backend = match self.medium.open() {
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Err(Failure::Gone);
-            }
-            backend => backend?,
-        };
+        let backend = self.medium.open().map_err(gone)?;
         if backend.len()? == 0 {
             backend.close()?;
             return Err(Failure::Gone);
         }
         self.open_redb(backend)
+    }
+
+    /// Whether what was written can be found again.
+    fn still_there(&self) -> Result<(), Failure> {
+        let place = self.medium.place().map_err(gone)?;
+        if self.place == Some(place) { Ok(()) } else { Err(Failure::Gone) }
     }
 
     /// redb writes when it is closed, and may find the damage only then.
@@ -184,6 +189,7 @@ impl<M: Medium> Store for RedbStore<M> {
 
     fn commit(&mut self, rows: &[Row]) -> Result<(), StorageError> {
         let result = self.open_database().and_then(|database| contained(|| commit(database, rows)));
+        let result = result.and_then(|rows| self.still_there().map(|()| rows));
         match result {
             Ok(rows) => {
                 self.rows = rows;
@@ -267,6 +273,13 @@ fn read_id(transaction: &WriteTransaction) -> Result<StoreId, Failure> {
     let table = transaction.open_table(IDENTITY).map_err(foreign)?;
     let id = table.get(ID_KEY)?.and_then(|id| id.value().try_into().ok());
     id.map(StoreId).ok_or_else(|| Failure::Corrupt("it does not say which store it is".into()))
+}
+
+fn gone(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Failure::Gone,
+        _ => Failure::Io(error),
+    }
 }
 
 /// A table of our name that holds something else.

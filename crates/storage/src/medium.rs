@@ -22,6 +22,10 @@ pub trait Medium: Send + 'static {
     /// Opens it, and makes nothing: an error of the kind `NotFound` if it is not there.
     fn open(&self) -> io::Result<Self::Backend>;
 
+    /// Tells what lies there now from whatever else may lie there later. Writes to a file that was removed while it was
+    /// open succeed, and nobody finds them again. An error of the kind `NotFound` if nothing is there.
+    fn place(&self) -> io::Result<(u64, u64)>;
+
     /// What to call it in messages.
     fn path(&self) -> &Path;
 
@@ -63,6 +67,19 @@ impl Medium for Folder {
 
     fn open(&self) -> io::Result<FileBackend> {
         backend(OpenOptions::new().read(true).write(true).open(&self.file)?)
+    }
+
+    #[cfg(unix)]
+    fn place(&self) -> io::Result<(u64, u64)> {
+        use std::os::unix::fs::MetadataExt as _;
+        let file = fs::metadata(&self.file)?;
+        Ok((file.dev(), file.ino()))
+    }
+
+    /// Elsewhere a file that is open is not removed.
+    #[cfg(not(unix))]
+    fn place(&self) -> io::Result<(u64, u64)> {
+        fs::metadata(&self.file).map(|_| (0, 0))
     }
 
     fn path(&self) -> &Path {

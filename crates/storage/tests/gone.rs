@@ -49,6 +49,9 @@ impl Medium for Unreliable {
     fn open(&self) -> io::Result<Opened> {
         self.folder.open().map(|file| self.wrap(file))
     }
+    fn place(&self) -> io::Result<(u64, u64)> {
+        self.folder.place()
+    }
     fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -147,6 +150,28 @@ fn a_store_that_is_gone_stalls_until_the_right_one_is_back() {
     }
     writer.close().unwrap();
     assert_eq!(RedbStore::open(&folder).unwrap().load().unwrap(), (1..=5).map(row).collect::<Vec<_>>());
+}
+
+/// Writes to it would go on, and be found by nobody.
+#[test]
+fn a_store_that_is_moved_away_while_it_is_open_is_asked_for() {
+    let parent = tempfile::tempdir().unwrap();
+    let (folder, away) = (parent.path().join("data"), parent.path().join("away"));
+    let config = Config { cache_bytes: 1 << 20, retry_first_ms: 1, retry_max_ms: 2, ..Config::default() };
+    let (tell, answers) = mpsc::channel();
+    let store = RedbStore::with_config(&folder, &config).unwrap();
+    let writer = Writer::with_config(Box::new(store), &config, move |answer| _ = tell.send(answer));
+    for number in 1..=2 {
+        fs::rename(&folder, &away).unwrap();
+        writer.write(WriteId(number.into()), vec![row(number)]);
+        stalled(&answers, "put it back");
+        assert!(!folder.exists());
+        fs::rename(&away, &folder).unwrap();
+        assert_eq!(answers.recv_timeout(PATIENCE), Ok(Answer::Persisted { up_to: WriteId(number.into()) }));
+        assert_eq!(answers.recv_timeout(PATIENCE), Ok(Answer::Recovered));
+    }
+    writer.close().unwrap();
+    assert_eq!(RedbStore::open(&folder).unwrap().load().unwrap(), (1..=2).map(row).collect::<Vec<_>>());
 }
 
 #[test]
