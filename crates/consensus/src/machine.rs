@@ -340,6 +340,9 @@ impl Machine for Consensus {
         if self.relay_due.take_if(|at| due(at)).is_some() {
             let pending = self.relay.pending(&self.records);
             self.effects.extend(pending.into_iter().map(|(to, message)| Effect::Send { to, message }));
+            if self.relay.is_restless() {
+                self.relay_soon(now);
+            }
         }
     }
 

@@ -14,12 +14,21 @@ use crate::{Message, SignedReceipt, message::LINKED_MAX, record::Record};
 /// So many pass a receipt on to one node, so that two that are slow or hostile change nothing.
 const RELAYS: usize = 3;
 
+/// While links change everywhere nobody knows yet whose task is what: so many looks in a row are left out at most.
+const RESTLESS_MAX: u8 = 3;
+
 /// Every linked peer.
 pub(crate) struct Relay {
     own: NodeId,
     peers: BTreeMap<SessionId, Peer>,
     /// Whether it is on us to bring an issuer's receipts to a peer. Forgotten whenever a link changes anywhere near.
     roles: BTreeMap<(SessionId, NodeId), bool>,
+    /// Links have changed since the last look.
+    moved: bool,
+    /// So many looks in a row found that.
+    restless: u8,
+    /// [`Record::heard`] of the newest receipt at the last look; 0 when roles have changed since.
+    looked: u64,
     /// The peers were not told yet with whom we are linked.
     links_changed: bool,
 }
@@ -34,18 +43,31 @@ struct Peer {
 
 impl Relay {
     pub(crate) fn new(own: NodeId) -> Self {
-        Self { own, peers: BTreeMap::new(), roles: BTreeMap::new(), links_changed: false }
+        Self {
+            own,
+            peers: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            moved: false,
+            restless: 0,
+            looked: 0,
+            links_changed: false,
+        }
     }
 
     pub(crate) fn add(&mut self, session: SessionId, node: NodeId) {
         self.peers.insert(session, Peer { node, linked: BTreeSet::new(), served: BTreeMap::new() });
-        self.roles.clear();
+        self.move_links();
         self.links_changed = true;
     }
 
     pub(crate) fn remove(&mut self, session: &SessionId) {
         self.links_changed |= self.peers.remove(session).is_some();
+        self.move_links();
+    }
+
+    fn move_links(&mut self) {
         self.roles.clear();
+        (self.moved, self.looked) = (true, 0);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -62,7 +84,7 @@ impl Relay {
 
     /// Takes a peer's word on its links; false when there is no such peer.
     pub(crate) fn set_linked(&mut self, session: &SessionId, linked: Vec<NodeId>) -> bool {
-        self.roles.clear();
+        self.move_links();
         let peer = self.peers.get_mut(session);
         peer.map(|peer| peer.linked = linked.into_iter().collect()).is_some()
     }
@@ -79,22 +101,34 @@ impl Relay {
     /// as served, so that the peer gets all that it missed should it fall to us.
     pub(crate) fn pending(&mut self, records: &BTreeMap<NodeId, Record>) -> Vec<(SessionId, Message)> {
         let mut messages = self.announcements();
+        if std::mem::take(&mut self.moved) && self.restless < RESTLESS_MAX {
+            self.restless += 1;
+            return messages;
+        }
+        self.restless = 0;
+        let news: Vec<_> = records.iter().filter(|(_, record)| record.heard > self.looked).collect();
+        self.looked = news.iter().map(|(_, record)| record.heard).max().unwrap_or(self.looked);
         let sessions: Vec<SessionId> = self.peers.keys().copied().collect();
         for session in sessions {
-            for (issuer, record) in records {
-                let served = self.peers.get(&session).and_then(|peer| peer.served.get(issuer)).copied();
+            for (issuer, record) in &news {
+                let served = self.peers.get(&session).and_then(|peer| peer.served.get(*issuer)).copied();
                 let served = served.unwrap_or(0);
-                if record.heard <= served || !self.is_ours(session, *issuer) {
+                if record.heard <= served || !self.is_ours(session, **issuer) {
                     continue;
                 }
                 let lacking = record.kept().filter(|kept| kept.heard > served && kept.from != session);
                 messages.extend(lacking.map(|kept| (session, receipt(&kept.signed))));
                 if let Some(peer) = self.peers.get_mut(&session) {
-                    peer.served.insert(*issuer, record.heard);
+                    peer.served.insert(**issuer, record.heard);
                 }
             }
         }
         messages
+    }
+
+    /// Whether the last look put something off until links are at rest.
+    pub(crate) fn is_restless(&self) -> bool {
+        self.restless > 0
     }
 
     fn is_ours(&mut self, session: SessionId, issuer: NodeId) -> bool {

@@ -108,6 +108,9 @@ fn receipts_are_relayed_to_those_not_linked_with_the_issuer() {
     let effects = wake(&mut machine);
     let told = |effect: &&Effect| matches!(effect, Effect::Send { message: Message::Linked(nodes), .. } if nodes.len() == 3);
     assert_eq!(effects.iter().filter(told).count(), 3);
+    // Links have just changed, so roles wait until they are at rest.
+    assert_eq!(receipts_to(&effects, 3), []);
+    let effects = wake(&mut machine);
     // Not to the issuer, not to one that is linked with it.
     assert_eq!(receipts_to(&effects, 3), [(2, vec![(5, 1)])]);
     assert_eq!((receipts_to(&effects, 2), receipts_to(&effects, 4)), (vec![], vec![]));
@@ -117,6 +120,7 @@ fn receipts_are_relayed_to_those_not_linked_with_the_issuer() {
     assert_eq!(receipts_to(&wake(&mut machine), 3), [(2, vec![(6, 1)])]);
     // The link of 4 with 2 breaks: 4 gets all that it missed.
     run(&mut machine, at(4_000), linked(4, &[1]));
+    assert_eq!(receipts_to(&wake(&mut machine), 4), []);
     let effects = wake(&mut machine);
     assert_eq!(receipts_to(&effects, 4), [(2, vec![(5, 1)]), (2, vec![(6, 1)])]);
     assert_eq!(receipts_to(&effects, 3), []);
@@ -127,6 +131,7 @@ fn a_receipt_is_not_sent_back_to_whom_it_came_from() {
     let mut machine = machine(1, false, Config::default());
     run(&mut machine, at(0), up(2));
     run(&mut machine, at(0), up(3));
+    wake(&mut machine);
     run(&mut machine, at(1), receipt(2, 8, 1, 1, version(&[(5, 1)])));
     let effects = wake(&mut machine);
     assert_eq!((receipts_to(&effects, 2), receipts_to(&effects, 3)), (vec![], vec![(8, vec![(5, 1)])]));
@@ -237,6 +242,19 @@ fn of_many_common_neighbours_three_pass_a_receipt_on() {
     (1..24).for_each(|id| mesh.tell(id, stored(&[(7, 11)])));
     mesh.pass(10_000);
     assert!(everybody_knows(&mesh, 11));
+}
+
+#[test]
+fn links_that_never_rest_hold_nobody_up_for_ever() {
+    let mut machine = machine(1, false, Config::default());
+    run(&mut machine, at(0), up(2));
+    run(&mut machine, at(0), up(3));
+    run(&mut machine, at(1), receipt(2, 8, 1, 1, version(&[(5, 1)])));
+    let looks = (0..10).map(|look| {
+        run(&mut machine, at(10 + look), linked(3, &[1]));
+        receipts_to(&wake(&mut machine), 3).len()
+    });
+    assert_eq!(looks.collect::<Vec<_>>(), [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
 }
 
 proptest! {

@@ -103,6 +103,7 @@ fn replicas_beyond_the_bound_are_left_out_and_not_relayed_in_circles() {
     let input = receipt(2, 9, 1, 1, version(&[(1, 1), (2, 1), (3, 1)]));
     let effects = run(&mut machine, at(1), input.clone());
     assert_eq!(confirmations(&effects), [(1, 1, 1), (2, 1, 1)]);
+    wake(&mut machine);
     assert_eq!(receipts_to(&wake(&mut machine), 3).len(), 1);
     run(&mut machine, at(5_000), input);
     assert_eq!(receipts_to(&wake(&mut machine), 3).len(), 0);
@@ -117,6 +118,7 @@ fn living_receipts_are_bounded_in_bytes() {
         run(&mut machine, at(1), receipt(2, 2, 1, u64::from(n), [(id, tip(1))].into_iter().collect()));
     }
     run(&mut machine, at(2), up(3));
+    wake(&mut machine);
     let relayed = receipts_to_count(&wake(&mut machine));
     assert!((100..500).contains(&relayed), "{relayed}");
 }

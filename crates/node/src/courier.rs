@@ -26,7 +26,8 @@ pub enum Part {
 }
 
 impl Part {
-    const COUNT: usize = 7;
+    /// How many there are.
+    pub(crate) const COUNT: usize = 7;
 }
 
 /// A message under way.

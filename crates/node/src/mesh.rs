@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 
 use meshwork_base::{Deadline, Machine, Timestamp, step};
-use meshwork_consensus::Consensus;
-use meshwork_crdt_state::Documents;
-use meshwork_discovery::Discovery;
-use meshwork_op_log::OpLog;
-use meshwork_presence::Presence;
-use meshwork_transport::Transport;
+use meshwork_consensus::{self as consensus, Consensus};
+use meshwork_crdt_state::{self as documents, Documents};
+use meshwork_discovery::{self as discovery, Discovery};
+use meshwork_op_log::{self as op_log, OpLog};
+use meshwork_presence::{self as presence, Presence};
+use meshwork_transport::{self as transport, Transport};
 
 use crate::{
     Effect, Input,
@@ -39,12 +39,25 @@ pub struct Mesh {
     machines: Machines,
     courier: Box<dyn Courier>,
     effects: VecDeque<Effect>,
+    /// When each machine wants to be woken, by [`Part`]. It changes only when the machine is driven.
+    deadlines: [Option<Deadline>; Part::COUNT],
+    /// The machines were woken once: they may hold effects of their opening.
+    opened: bool,
 }
 
 impl Mesh {
     /// A node of these machines.
     pub fn new(machines: Machines) -> Self {
-        Self { machines, courier: Box::new(InOrder::default()), effects: VecDeque::new() }
+        let Machines { op_log, documents, transport, presence, discovery, consensus } = &machines;
+        let mut deadlines = [None; Part::COUNT];
+        deadlines[Part::OpLog as usize] = op_log.poll_timeout();
+        deadlines[Part::Documents as usize] = documents.poll_timeout();
+        deadlines[Part::Transport as usize] = transport.poll_timeout();
+        deadlines[Part::Presence as usize] = presence.as_ref().and_then(Machine::poll_timeout);
+        deadlines[Part::Discovery as usize] = discovery.as_ref().and_then(Machine::poll_timeout);
+        deadlines[Part::Consensus as usize] = consensus.as_ref().and_then(Machine::poll_timeout);
+        let courier = Box::new(InOrder::default());
+        Self { machines, courier, effects: VecDeque::new(), deadlines, opened: false }
     }
 
     /// Lets somebody else carry the messages between the machines.
@@ -66,59 +79,86 @@ impl Mesh {
     }
 
     fn deliver(&mut self, now: Timestamp, message: Routed) {
-        let Self { machines, courier, .. } = self;
-        let from = message.destination();
-        let mut to = |message| courier.post(Letter { from, message });
         match message {
-            Routed::OpLog(input) => {
-                step(&mut machines.op_log, now, Some(input), |effect| route::from_op_log(effect, &mut to));
-            }
-            Routed::Documents(input) => {
-                step(&mut machines.documents, now, Some(input), |effect| {
-                    route::from_documents(effect, &mut to)
-                });
-            }
-            Routed::Transport(input) => {
-                step(&mut machines.transport, now, Some(input), |effect| {
-                    route::from_transport(effect, &mut to)
-                });
-            }
-            Routed::Presence(input) => {
-                if let Some(presence) = &mut machines.presence {
-                    step(presence, now, Some(input), |effect| route::from_presence(effect, &mut to));
-                }
-            }
-            Routed::Discovery(input) => {
-                if let Some(discovery) = &mut machines.discovery {
-                    step(discovery, now, Some(input), |effect| route::from_discovery(effect, &mut to));
-                }
-            }
-            Routed::Consensus(input) => {
-                if let Some(consensus) = &mut machines.consensus {
-                    step(consensus, now, Some(input), |effect| route::from_consensus(effect, &mut to));
-                }
-            }
+            Routed::OpLog(input) => self.drive_op_log(now, Some(input)),
+            Routed::Documents(input) => self.drive_documents(now, Some(input)),
+            Routed::Transport(input) => self.drive_transport(now, Some(input)),
+            Routed::Presence(input) => self.drive_presence(now, Some(input)),
+            Routed::Discovery(input) => self.drive_discovery(now, Some(input)),
+            Routed::Consensus(input) => self.drive_consensus(now, Some(input)),
             Routed::Host(effect) => self.effects.push_back(effect),
         }
     }
 
-    /// Wakes every machine that is due (all of them, before the first input: they may hold effects of their opening).
+    fn drive_op_log(&mut self, now: Timestamp, input: Option<op_log::Input>) {
+        let mut post = posting(&mut self.courier, Part::OpLog);
+        self.deadlines[Part::OpLog as usize] =
+            step(&mut self.machines.op_log, now, input, |effect| route::from_op_log(effect, &mut post));
+    }
+
+    fn drive_documents(&mut self, now: Timestamp, input: Option<documents::Input>) {
+        let mut post = posting(&mut self.courier, Part::Documents);
+        self.deadlines[Part::Documents as usize] =
+            step(&mut self.machines.documents, now, input, |effect| route::from_documents(effect, &mut post));
+    }
+
+    fn drive_transport(&mut self, now: Timestamp, input: Option<transport::Input>) {
+        let mut post = posting(&mut self.courier, Part::Transport);
+        self.deadlines[Part::Transport as usize] =
+            step(&mut self.machines.transport, now, input, |effect| route::from_transport(effect, &mut post));
+    }
+
+    fn drive_presence(&mut self, now: Timestamp, input: Option<presence::Input>) {
+        let Some(presence) = &mut self.machines.presence else { return };
+        let mut post = posting(&mut self.courier, Part::Presence);
+        self.deadlines[Part::Presence as usize] =
+            step(presence, now, input, |effect| route::from_presence(effect, &mut post));
+    }
+
+    fn drive_discovery(&mut self, now: Timestamp, input: Option<discovery::Input>) {
+        let Some(discovery) = &mut self.machines.discovery else { return };
+        let mut post = posting(&mut self.courier, Part::Discovery);
+        self.deadlines[Part::Discovery as usize] =
+            step(discovery, now, input, |effect| route::from_discovery(effect, &mut post));
+    }
+
+    fn drive_consensus(&mut self, now: Timestamp, input: Option<consensus::Input>) {
+        let Some(consensus) = &mut self.machines.consensus else { return };
+        let mut post = posting(&mut self.courier, Part::Consensus);
+        self.deadlines[Part::Consensus as usize] =
+            step(consensus, now, input, |effect| route::from_consensus(effect, &mut post));
+    }
+
+    /// Wakes every machine that is due; all of them the first time.
     fn wake(&mut self, now: Timestamp) {
-        let Self { machines, courier, .. } = self;
-        let mut to = |from, message| courier.post(Letter { from, message });
-        step(&mut machines.op_log, now, None, |e| route::from_op_log(e, |r| to(Part::OpLog, r)));
-        step(&mut machines.documents, now, None, |e| route::from_documents(e, |r| to(Part::Documents, r)));
-        step(&mut machines.transport, now, None, |e| route::from_transport(e, |r| to(Part::Transport, r)));
-        if let Some(presence) = &mut machines.presence {
-            step(presence, now, None, |e| route::from_presence(e, |r| to(Part::Presence, r)));
+        let first = !std::mem::replace(&mut self.opened, true);
+        let due =
+            self.deadlines.map(|deadline| first || deadline.is_some_and(|deadline| deadline.is_due(now)));
+        let is_due = |part: Part| due[part as usize];
+        if is_due(Part::OpLog) {
+            self.drive_op_log(now, None);
         }
-        if let Some(discovery) = &mut machines.discovery {
-            step(discovery, now, None, |e| route::from_discovery(e, |r| to(Part::Discovery, r)));
+        if is_due(Part::Documents) {
+            self.drive_documents(now, None);
         }
-        if let Some(consensus) = &mut machines.consensus {
-            step(consensus, now, None, |e| route::from_consensus(e, |r| to(Part::Consensus, r)));
+        if is_due(Part::Transport) {
+            self.drive_transport(now, None);
+        }
+        if is_due(Part::Presence) {
+            self.drive_presence(now, None);
+        }
+        if is_due(Part::Discovery) {
+            self.drive_discovery(now, None);
+        }
+        if is_due(Part::Consensus) {
+            self.drive_consensus(now, None);
         }
     }
+}
+
+/// Takes what a machine sends.
+fn posting(courier: &mut Box<dyn Courier>, from: Part) -> impl FnMut(Routed) + '_ {
+    move |message| courier.post(Letter { from, message })
 }
 
 impl Machine for Mesh {
@@ -141,16 +181,6 @@ impl Machine for Mesh {
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
-        let Machines { op_log, documents, transport, presence, discovery, consensus } = &self.machines;
-        [
-            op_log.poll_timeout(),
-            documents.poll_timeout(),
-            transport.poll_timeout(),
-            presence.as_ref().and_then(Machine::poll_timeout),
-            discovery.as_ref().and_then(Machine::poll_timeout),
-            consensus.as_ref().and_then(Machine::poll_timeout),
-        ]
-        .into_iter()
-        .fold(None, Deadline::earliest)
+        self.deadlines.into_iter().fold(None, Deadline::earliest)
     }
 }
