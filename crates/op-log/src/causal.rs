@@ -79,9 +79,19 @@ impl Buffer {
     /// Drops a block, and what it alone waits for.
     fn remove(&mut self, key: &(ReplicaId, u64)) {
         if self.waits_for.get(&key.0).is_some_and(|wait| wait.block == Some(key.1)) {
-            self.stop_waiting(&key.0);
+            match (self.overlapping(key), self.waits_for.get_mut(&key.0)) {
+                (Some(first), Some(wait)) => wait.block = Some(first),
+                _ => drop(self.stop_waiting(&key.0)),
+            }
         }
         self.take(key);
+    }
+
+    /// Where an earlier block begins that also holds the first operation of this one: peers merge blocks differently.
+    fn overlapping(&self, (replica, first): &(ReplicaId, u64)) -> Option<u64> {
+        let mut before = self.waiting.range((*replica, 0)..(*replica, *first)).rev();
+        let other = before.find(|(_, waiting)| waiting.block.outline.last >= *first);
+        other.map(|((_, begins), _)| *begins)
     }
 
     fn take(&mut self, key: &(ReplicaId, u64)) -> Option<Block> {
