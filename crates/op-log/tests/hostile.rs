@@ -267,18 +267,18 @@ fn a_merged_block_waits_on_when_the_peer_that_brought_part_of_it_is_gone() {
     let (mut author, mut other) = (writer(SPACE, 7), writer(SPACE, 8));
     let awaited = write(&mut other, vec![]);
     let dot = Entry::read(SPACE, awaited.clone()).unwrap().operations()[0].dot;
-    let parts = [write(&mut author, vec![]), write(&mut author, vec![dot])];
+    let [first, second] = [vec![], vec![dot]].map(|dependencies| write(&mut author, dependencies));
     let merged = {
         let mut elsewhere = World::new(1);
         let now = elsewhere.now;
-        elsewhere.hosts[0].log.merge(now, [&parts[..], &[awaited.clone()]].concat()).unwrap();
+        let blocks = vec![first.clone(), second.clone(), awaited.clone()];
+        elsewhere.hosts[0].log.merge(now, blocks).unwrap();
         let blocks = elsewhere.hosts[0].log.blocks_since(&Default::default());
         let whole = |block: &Bytes| Entry::read(SPACE, block.clone()).unwrap().operations().len() == 2;
         blocks.into_iter().find(whole).unwrap()
     };
     let mut world = linked();
     world.feed(0, Some(Input::PeerUp { peer: session(2) }));
-    let [first, second] = parts;
     hand(&mut world, vec![first, second]);
     for (block, gone) in [(merged, Some(session(1))), (awaited, None)] {
         let message = Message::Blocks { wanted: false, blocks: vec![block] };
