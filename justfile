@@ -49,6 +49,10 @@ check:
 test *arguments:
     cargo test --workspace {{ arguments }}
 
+# Simulate meshes under faults, one per seed; a seed that fails prints how to replay it
+swarm seeds="0..1000" scenario="chaos":
+    cargo run --release -p meshwork-sim -- swarm --scenario {{ scenario }} --seeds {{ seeds }} --jobs 2
+
 # Cut, lose, delay, kill, pause and fill disks under real processes, and check what they promised (needs root)
 chaos *arguments:
     cargo xtask chaos {{ arguments }}

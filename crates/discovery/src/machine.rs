@@ -255,12 +255,14 @@ impl Discovery {
         hub.refused = None;
         let before = std::mem::replace(&mut hub.peers, present.clone());
         self.effects.push_back(Effect::Event(Event::Joined { hub: id, space }));
-        self.effects.extend(
-            present.iter().map(|(session, node)| Effect::PeerFound { session: *session, node: *node }),
-        );
-        for session in before.into_keys().filter(|session| !present.contains_key(session)) {
-            self.tell_if_gone(session);
+        let missed: Vec<_> = before.into_keys().filter(|session| !present.contains_key(session)).collect();
+        // In an order of our own: did everybody begin with the same few, these would be full at once.
+        let mut found: Vec<_> = present.into_iter().collect();
+        for last in (1..found.len()).rev() {
+            found.swap(last, self.random.below(last as u64 + 1) as usize);
         }
+        self.effects.extend(found.into_iter().map(|(session, node)| Effect::PeerFound { session, node }));
+        missed.into_iter().for_each(|session| self.tell_if_gone(session));
     }
 
     fn peer_joined(&mut self, now: Timestamp, id: HubId, RoomPeer { session, node, .. }: RoomPeer) {

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Links at a time, including those in the making.
     pub links_max: usize,
+    /// In a room with more sessions than `links_max`, so many are chosen at random to be linked with; besides, links are
+    /// taken that others choose.
+    pub links_wanted: usize,
     /// Sessions kept in mind, linked or not.
     pub peers_max: usize,
     /// How long the greater session waits for an offer before it makes one itself, in milliseconds.
@@ -58,6 +61,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             links_max: 64,
+            links_wanted: 16,
             peers_max: 1024,
             offer_wait_ms: 2_000,
             signalling_timeout_ms: 10_000,
@@ -89,6 +93,7 @@ impl Config {
         const HOUR_MS: u64 = 3_600_000;
         const GIB: usize = 1 << 30;
         ConfigError::check("links_max", self.links_max, 1..=4096)?;
+        ConfigError::check("links_wanted", self.links_wanted, 1..=4096)?;
         ConfigError::check("peers_max", self.peers_max, self.links_max..=65_536)?;
         ConfigError::check("offer_wait_ms", self.offer_wait_ms, 0..=HOUR_MS)?;
         ConfigError::check("signalling_timeout_ms", self.signalling_timeout_ms, 1..=HOUR_MS)?;

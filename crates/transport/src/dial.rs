@@ -51,14 +51,20 @@ impl Transport {
     /// Plans our next offer, and tells when it is made: a ban is waited for, and the greater session leaves the smaller
     /// one time to offer first.
     pub(crate) fn plan(&mut self, now: Timestamp, session: SessionId, wait: Duration) -> Option<Duration> {
+        let crowded = self.is_crowded();
         let entry = self.peers.get_mut(&session)?;
         if !entry.listed || entry.is_active() {
             return None;
         }
         let ban = entry.node.and_then(|node| self.conduct.banned_for(now, &node, &self.config));
         let mut wait = wait.max(ban.unwrap_or_default());
+        let patience = Duration::from_millis(self.config.offer_wait_ms);
         if self.context.session > session {
-            wait += Duration::from_millis(self.config.offer_wait_ms);
+            wait += patience;
+        }
+        if crowded {
+            // Whom we choose is left to chance.
+            wait += self.random.duration(Duration::ZERO, patience);
         }
         entry.due = Some(now.monotonic + wait);
         Some(wait)
@@ -72,6 +78,13 @@ impl Transport {
 
     /// Offers a connection.
     pub(crate) fn dial(&mut self, now: Timestamp, session: SessionId) {
+        let enough = self.is_crowded() && self.chosen() >= self.wanted();
+        if enough && self.peers.get(&session).is_some_and(|entry| !entry.is_active()) {
+            if let Some(entry) = self.peers.get_mut(&session) {
+                entry.due = Some(now.monotonic + Duration::from_millis(self.config.retry_max_ms));
+            }
+            return;
+        }
         if !self.has_room(session) {
             if let Some(entry) = self.peers.get_mut(&session) {
                 entry.due = Some(now.monotonic + Duration::from_millis(self.config.retry_max_ms));
@@ -109,7 +122,47 @@ impl Transport {
     /// Whether one more connection to `session` keeps the number of links.
     fn has_room(&self, session: SessionId) -> bool {
         self.peers.get(&session).is_some_and(|entry| entry.is_active())
-            || self.peers.values().filter(|entry| entry.is_active()).count() < self.config.links_max
+            || self.active() < self.config.links_max
+    }
+
+    fn active(&self) -> usize {
+        self.peers.values().filter(|entry| entry.is_active()).count()
+    }
+
+    /// Links that were our choice.
+    fn chosen(&self) -> usize {
+        let ours = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.role == Role::Offerer);
+        self.peers.values().filter(|entry| ours(&entry.up) || ours(&entry.attempt)).count()
+    }
+
+    fn wanted(&self) -> usize {
+        self.config.links_wanted.min(self.config.links_max)
+    }
+
+    /// Whether there are more sessions than anybody can be linked with. Then each chooses a few at random, so that
+    /// there is room for newcomers, and the choices of all hold the mesh together (a random graph in which everybody has
+    /// a few links is connected; Bollobás, "Random Graphs", chapter 7).
+    fn is_crowded(&self) -> bool {
+        self.peers.values().filter(|entry| entry.listed).count() > self.config.links_max
+    }
+
+    /// Gives up a link for a newcomer that may know nobody else; whether there was one to spare. The oldest links are
+    /// never among these: whoever comes under many names takes no more than the others.
+    fn make_way(&mut self, now: Timestamp) -> bool {
+        if !self.is_crowded() {
+            return false;
+        }
+        let up = self.peers.iter().filter_map(|(session, entry)| Some((entry.up.as_ref()?.id, *session)));
+        let mut up: Vec<(LinkId, SessionId)> = up.collect();
+        up.sort_unstable();
+        let spare = up.get(self.wanted()..).unwrap_or_default();
+        let Some((_, session)) = spare.get(self.random.below(spare.len().max(1) as u64) as usize).copied()
+        else {
+            return false;
+        };
+        self.end(now, session, false, "it made way for another session", None);
+        self.settle(session);
+        true
     }
 
     fn crowd_out(&mut self, session: SessionId) {
@@ -176,7 +229,7 @@ impl Transport {
                 return self.say_again(now, from);
             }
         }
-        if !self.has_room(from) {
+        if !self.has_room(from) && !self.make_way(now) {
             return self.crowd_out(from);
         }
         if !self.peers.contains_key(&from) {

@@ -200,7 +200,14 @@ impl Transport {
         self.end(now, session, false, reason, None);
     }
 
-    fn end(&mut self, now: Timestamp, session: SessionId, left: bool, reason: &str, last: Option<Farewell>) {
+    pub(crate) fn end(
+        &mut self,
+        now: Timestamp,
+        session: SessionId,
+        left: bool,
+        reason: &str,
+        last: Option<Farewell>,
+    ) {
         let Some(entry) = self.peers.get_mut(&session) else { return };
         let Some(link) = entry.up.take() else { return };
         let wait = entry.backoff(&mut self.random, &self.config);

@@ -4,7 +4,8 @@ mod support;
 
 use meshwork_base::{Machine, ReplicaId, Seed};
 use meshwork_transport::{
-    Config, ConnectionEvent, Effect, Event, Input, LinkId, LinkState, Signal, SignalKind, Stage, Transport,
+    Config, ConnectionEvent, Effect, Event, Input, LinkId, LinkState, MemoryNetwork, Signal, SignalKind,
+    Stage, Transport,
 };
 use meshwork_wire::Channel;
 use support::*;
@@ -53,7 +54,7 @@ fn when_offers_cross_the_one_of_the_smaller_session_stands() {
 
     // On a network, with both offers under way at once.
     let config = Config { offer_wait_ms: 0, ..Config::default() };
-    let mut network = meshwork_transport::MemoryNetwork::new(ms(5));
+    let mut network = MemoryNetwork::new(ms(5));
     network.add(transport_of(config.clone(), context(1)));
     network.add(transport_of(config, context(2)));
     network.introduce(session(1), session(2));
@@ -259,13 +260,54 @@ fn beyond_the_configured_links_nobody_is_dialled_until_there_is_room() {
     for number in [2, 3] {
         run(&mut one, at(0), found(number));
     }
-    assert_eq!(run(&mut one, at(0), found(4)), [Effect::Event(Event::LinksFull { peer: session(4) })]);
-    assert_eq!(run(&mut one, at(0), offer(4, 3)), [], "told once");
+    assert_eq!(run(&mut one, at(0), found(4)), [], "enough are chosen");
+    assert_eq!(run(&mut one, at(0), offer(4, 3)), [Effect::Event(Event::LinksFull { peer: session(4) })]);
+    assert_eq!(run(&mut one, at(0), offer(4, 5)), [], "told once");
     assert_eq!(run(&mut one, at(0), found(5)), [Effect::Event(Event::LinksFull { peer: session(5) })]);
     assert_eq!(one.links().len(), 3);
     run(&mut one, at(10), event(LinkId(1), ConnectionEvent::Closed { reason: "gone".into() }));
     let (now, effects) = wait(&mut one);
     assert_eq!((now.monotonic, actions(&effects)), (at(10).monotonic, vec![(3, "offer".into())]));
+}
+
+/// Whom each of the sessions 1 to `count` is linked with.
+fn linked(network: &MemoryNetwork, count: u8) -> Vec<Vec<u8>> {
+    let up = |number: u8| {
+        let links = network.transport(session(number)).map(Transport::links).unwrap_or_default();
+        links.iter().filter(|link| link.state == LinkState::Up).map(|link| link.session.0[0]).collect()
+    };
+    (1..=count).map(up).collect()
+}
+
+#[test]
+fn newcomers_to_a_room_where_everybody_is_full_get_in() {
+    let config = Config { links_max: 8, links_wanted: 3, ..Config::default() };
+    let mut network = MemoryNetwork::new(ms(5));
+    let join = |network: &mut MemoryNetwork, number: u8| {
+        network.add(transport_of(config.clone(), context(number)));
+        (1..number).for_each(|other| network.introduce(session(other), session(number)));
+    };
+    (1..=9).for_each(|number| join(&mut network, number));
+    network.advance(ms(10_000));
+    assert!(
+        linked(&network, 9).iter().all(|links| links.len() == 8),
+        "a full mesh, in which nobody has room"
+    );
+    (10..=30).for_each(|number| join(&mut network, number));
+    network.advance(ms(60_000));
+    let links = linked(&network, 30);
+    let few = links.iter().filter(|links| links.len() < 3).count();
+    assert_eq!(few, 0, "{links:?}");
+    let mut reached = std::collections::BTreeSet::from([1u8]);
+    let mut next = vec![1u8];
+    while let Some(number) = next.pop() {
+        next.extend(links[usize::from(number) - 1].iter().filter(|other| reached.insert(**other)));
+    }
+    assert_eq!(reached.len(), 30, "{links:?}");
+
+    // At rest: nobody makes way any more.
+    network.advance(ms(60_000));
+    assert_eq!(linked(&network, 30), links);
 }
 
 #[test]

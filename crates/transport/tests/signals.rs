@@ -182,6 +182,7 @@ fn an_offer_to_a_session_that_is_gone_makes_room() {
     let mut one = transport_of(Config { links_max: 1, ..Config::default() }, context(1));
     run(&mut one, at(0), found(2));
     run(&mut one, at(0), found(3));
+    run(&mut one, at(0), offer(3, 3));
     let effects = run(&mut one, at(1), Input::PeerGone { session: session(2) });
     assert_eq!(actions(&effects), [(1, "close".into())]);
     assert_eq!(failures(&effects), [("Signalling: it left the room".into(), None)]);
