@@ -34,7 +34,7 @@ pub(crate) struct Node {
     secret: SpaceSecret,
     seed: Seed,
     /// The machines, while it is up.
-    pub(crate) mesh: Option<Mesh>,
+    pub(crate) mesh: Option<Box<Mesh>>,
     /// Counts starts: what was meant for an earlier life does not reach this one.
     pub(crate) life: u64,
     /// Every life, the present or last one last.
@@ -156,10 +156,10 @@ impl Node {
         let found = machines.op_log.version().clone();
         let courier = Shuffled::new(seed.fork("shuffle").random());
         let mesh = Mesh::new(machines);
-        self.mesh = Some(match self.bug {
+        self.mesh = Some(Box::new(match self.bug {
             Some(bug) => mesh.with_courier(Careless::new(courier, bug)),
             None => mesh.with_courier(courier),
-        });
+        }));
         Ok(found)
     }
 

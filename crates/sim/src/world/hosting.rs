@@ -118,7 +118,7 @@ impl World {
         let Some(mut mesh) = self.nodes[node].mesh.take() else { return };
         let mut effects = Vec::new();
         let woken = input.is_none();
-        let mut deadline = step(&mut mesh, now, input, |effect| effects.push(effect));
+        let mut deadline = step(&mut *mesh, now, input, |effect| effects.push(effect));
         if self.nodes[node].bug == Some(Bug::Spin) {
             deadline = Some(Deadline { at: now.monotonic, why: "planted" });
         }
