@@ -1,25 +1,19 @@
 //! One hostile node: what it does when.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use meshwork::{
     Bytes, Dot, Hash, NodeId, OpLog, Random, ReplicaId, Seed, SessionId, SpaceId, Timestamp, Tip,
 };
 use meshwork_consensus::{self as consensus, RECEIPT_FORMAT, Receipt, SignedReceipt};
 use meshwork_identity::KeyedHash;
-use meshwork_op_log::{Entry, Message, Range};
-use meshwork_presence as presence;
-use meshwork_transport as transport;
-use meshwork_wire::{Channel, Protocol, encode, seal_datagram};
+use meshwork_op_log::{Entry, Message};
+use meshwork_wire::{Channel, Protocol};
 
 use super::{
     Attack, Charge, Ledger, Overheard,
     author::{self, Author},
-    frames,
+    frames, noise,
 };
 
 /// An operation from the future is so far ahead.
@@ -30,7 +24,7 @@ const BRANCHED_MAX: usize = 8;
 const FLOOD_ROUNDS: u64 = 60;
 const FLOOD_EVERY: Duration = Duration::from_millis(50);
 /// What nobody will ever write.
-const NEVER: u64 = 1_000_000;
+pub(super) const NEVER: u64 = 1_000_000;
 
 /// A hostile node's own side.
 pub(crate) struct Adversary {
@@ -328,7 +322,7 @@ impl Adversary {
     /// One round of a flood: to everybody, as much of each kind as a link takes.
     fn flood(&mut self, view: &View<'_>) -> Vec<Shot> {
         if self.noise.is_empty() {
-            self.noise = self.draw_noise(view);
+            self.noise = noise::draw(&mut self.random, view);
         }
         let entries: Vec<_> = (0..4)
             .filter_map(|_| self.flooder.write(&mut self.random, view.now.wall_ms, Vec::new()))
@@ -347,58 +341,6 @@ impl Adversary {
         }
         shots
     }
-
-    /// Messages that a correct node might send, now and then.
-    fn draw_noise(&mut self, view: &View<'_>) -> Vec<(Channel, Bytes)> {
-        let random = &mut self.random;
-        let mut noise = Vec::new();
-        let known: Vec<_> = view.log.version().iter().map(|(replica, tip)| (*replica, *tip)).collect();
-        let ranges =
-            known.iter().map(|(replica, tip)| Range { replica: *replica, after: 0, tip: *tip }).collect();
-        let claims = known.iter().map(|(replica, _)| (*replica, tip(random))).collect();
-        let unknown: BTreeMap<_, _> = (0..200).map(|_| (ReplicaId(random.bytes()), tip(random))).collect();
-        let op_log = [
-            Message::Digest { digest: Hash(random.bytes()), answer: false },
-            Message::Have { entries: claims, answer_wanted: true },
-            Message::Have { entries: unknown.into_iter().collect(), answer_wanted: false },
-            Message::Want { ranges, credit_bytes: 100_000 },
-            Message::Credit { bytes: 1_000 },
-        ];
-        for message in op_log {
-            noise.extend(
-                frames::wrap(Protocol::OpLog, &message).into_iter().map(|frame| (Channel::Control, frame)),
-            );
-        }
-        let beat = view.now.wall_ms;
-        let heartbeat =
-            presence::Message::Heartbeat { session: view.session, beat, profile: None, rumours: vec![] };
-        let linked: BTreeSet<_> = view.victims.iter().copied().collect();
-        let linked = consensus::Message::Linked(linked.into_iter().collect());
-        let ping = transport::Message::Ping { token: beat };
-        let others = [
-            frames::wrap(Protocol::Presence, &heartbeat),
-            frames::wrap(Protocol::Consensus, &linked),
-            frames::wrap(Protocol::Link, &ping),
-        ];
-        noise.extend(others.into_iter().flatten().map(|frame| (Channel::Control, frame)));
-        for version in 1..=8 {
-            let shown = presence::Shown {
-                place: 0,
-                key: format!("cursor {version}"),
-                ttl_ms: 60_000,
-                value: vec![7; 700].into(),
-            };
-            let datagram =
-                presence::Datagram::Values { version: beat + version, living: vec![0], shown: vec![shown] };
-            let frame = encode(&datagram).and_then(|payload| seal_datagram(Protocol::Ephemeral, &payload));
-            noise.extend(frame.ok().map(|frame| (Channel::Lossy, frame)));
-        }
-        noise
-    }
-}
-
-fn tip(random: &mut Random) -> Tip {
-    Tip { sequence: 1 + random.below(NEVER), hash: Hash(random.bytes()) }
 }
 
 fn new_blocks(block: Bytes) -> Message {

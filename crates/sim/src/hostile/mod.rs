@@ -9,6 +9,7 @@ mod adversary;
 mod author;
 mod frames;
 mod ledger;
+mod noise;
 mod overheard;
 
 pub(crate) use adversary::{Adversary, Prey, Shot, View};

@@ -12,7 +12,8 @@ pub(crate) struct Equivocation {
     seen: BTreeMap<Dot, Hash>,
     /// By node: the replicas whose authors it knows to contradict themselves.
     shown: Vec<BTreeSet<ReplicaId>>,
-    /// The replicas of which operations became visible in this step.
+    /// The replicas of which operations became visible in this step. (What an author has just written is not among
+    /// them: until it is sent or stored, its id may be given again.)
     changed: BTreeSet<ReplicaId>,
 }
 
@@ -49,9 +50,6 @@ impl Invariant for Equivocation {
             }
             Effect::Event(Event::OperationReceived { dots, .. }) => {
                 self.changed.extend(dots.iter().map(|dot| dot.replica));
-            }
-            Effect::Edited { result: Ok(dot), .. } => {
-                self.changed.insert(dot.replica);
             }
             _ => {}
         }

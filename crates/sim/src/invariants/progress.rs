@@ -43,7 +43,9 @@ impl Invariant for Progress {
         if step.at.since(lately.window) > WINDOW {
             (lately.window, lately.idle) = (step.at, 0);
         }
-        lately.overdue += u32::from(step.deadline.is_some_and(|deadline| deadline.at <= step.at));
+        // What a node is told does not have to wait until it was woken.
+        lately.overdue +=
+            u32::from(step.woken && step.deadline.is_some_and(|deadline| deadline.at <= step.at));
         lately.idle += u32::from(step.woken && step.effects == 0);
         let why = step.deadline.map_or("nothing", |deadline| deadline.why);
         if lately.overdue > WAKES_MAX {
