@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use meshwork::{
-    Effect, Event, HybridTime, NodeId, Row, Table,
+    Effect, Event, HybridTime, NodeId, ReplicaId, Row, Table,
     courier::{Courier, Letter, Shuffled},
     route::Routed,
 };
@@ -49,7 +49,9 @@ pub enum Bug {
     HideProofs,
     /// Whatever a peer does, it keeps its link.
     NeverCut,
-    /// A replica goes on after a crash as after a clean end.
+    /// Blocks that wait for others are kept, however many there are.
+    UnboundedBuffer,
+    /// A replica goes on after a crash as after a clean end, and does not listen to what others hold of it.
     ReuseIds,
 }
 
@@ -80,12 +82,13 @@ pub(crate) struct Careless {
     courier: Shuffled,
     bug: Bug,
     held: Option<Letter>,
+    own: Option<ReplicaId>,
     deliveries: u64,
 }
 
 impl Careless {
     pub(crate) fn new(courier: Shuffled, bug: Bug) -> Self {
-        Self { courier, bug, held: None, deliveries: 0 }
+        Self { courier, bug, held: None, own: None, deliveries: 0 }
     }
 
     /// Every other delivery waits until the next one has overtaken it.
@@ -123,6 +126,15 @@ impl Courier for Careless {
                 let again = Routed::Host(Effect::Event(event.clone()));
                 self.courier.post(Letter { from: letter.from, message: again });
             }
+            (Bug::ReuseIds, Routed::Transport(transport::Input::Incarnation { replica })) => {
+                self.own = Some(*replica);
+            }
+            (
+                Bug::ReuseIds,
+                Routed::OpLog(op_log::Input::Received {
+                    message: op_log::Message::Have { entries, .. }, ..
+                }),
+            ) => entries.retain(|(replica, _)| Some(*replica) != self.own),
             (Bug::NeverCut, Routed::Transport(transport::Input::Misbehaved { .. }))
             | (
                 Bug::HideProofs,
