@@ -48,6 +48,7 @@
 mod config;
 mod document_id;
 mod dot;
+mod fill;
 mod hash;
 mod ids;
 mod machine;
@@ -60,6 +61,7 @@ pub use bytes::Bytes;
 pub use config::ConfigError;
 pub use document_id::{DOCUMENT_ID_BYTES_MAX, DocumentId, DocumentIdError};
 pub use dot::Dot;
+pub use fill::Fill;
 pub use hash::Hash;
 pub use ids::{NodeId, ParseIdError, ReplicaId, SessionId, SpaceId};
 pub use machine::{Machine, step};

@@ -86,6 +86,6 @@ pub use effect::Effect;
 pub use error::ReceiptError;
 pub use input::Input;
 pub use machine::{Consensus, Context};
-pub use message::{LINKED_MAX, Message};
+pub use message::{LINKED_MAX, Message, RECEIPTS_MAX};
 pub use policy::Policy;
 pub use receipt::{RECEIPT_BYTES_MAX, RECEIPT_ENTRIES_MAX, RECEIPT_FORMAT, Receipt, SignedReceipt};

@@ -7,13 +7,13 @@ use std::{
 };
 
 use meshwork_base::{
-    Deadline, Dot, Machine, Monotonic, NodeId, ReplicaId, SessionId, SpaceId, Timestamp, Tip, Version,
+    Deadline, Dot, Fill, Machine, Monotonic, NodeId, ReplicaId, SessionId, SpaceId, Timestamp, Tip, Version,
 };
 use meshwork_identity::{Signer, Verifier};
 
 use crate::{
-    Config, Effect, Input, LINKED_MAX, Message, RECEIPT_ENTRIES_MAX, RECEIPT_FORMAT, Receipt, ReceiptError,
-    SignedReceipt,
+    Config, Effect, Input, LINKED_MAX, Message, RECEIPT_ENTRIES_MAX, RECEIPT_FORMAT, RECEIPTS_MAX, Receipt,
+    ReceiptError, SignedReceipt,
     frontier::Frontier,
     record::{Limits, News, Record},
     relay::{Relay, receipt},
@@ -100,6 +100,16 @@ impl Consensus {
         self.frontier.confirmed(replica)
     }
 
+    /// How full its buffers are.
+    pub fn fills(&self) -> [Fill; 3] {
+        let Config { nodes_max, replicas_max, kept_bytes_max, .. } = self.config;
+        [
+            Fill { buffer: "nodes_max", held: self.records.len(), bound: nodes_max },
+            Fill::fullest("replicas_max", self.records.values().map(Record::replicas), replicas_max),
+            Fill::fullest("kept_bytes_max", self.records.values().map(Record::kept_bytes), kept_bytes_max),
+        ]
+    }
+
     /// Whether the operation is confirmed.
     pub fn is_confirmed(&self, dot: Dot) -> bool {
         (1..=self.confirmed(&dot.replica)).contains(&dot.sequence)
@@ -176,6 +186,13 @@ impl Consensus {
             Message::Receipt(signed) => {
                 self.receive_receipt(now, from, signed).map_err(|error| error.to_string())
             }
+            Message::Receipts(receipts) if receipts.len() > RECEIPTS_MAX => {
+                Err(format!("{} receipts in one message, where {RECEIPTS_MAX} are allowed", receipts.len()))
+            }
+            Message::Receipts(receipts) => receipts
+                .into_iter()
+                .try_for_each(|signed| self.receive_receipt(now, from, signed))
+                .map_err(|error| error.to_string()),
             Message::Linked(nodes) if nodes.len() > LINKED_MAX || !nodes.is_sorted_by(|a, b| a < b) => {
                 Err(format!("a list of links that is out of order or over {LINKED_MAX}"))
             }

@@ -52,6 +52,11 @@ impl SignedReceipt {
         Ok(Self { bytes: bytes.into(), signature })
     }
 
+    /// Roughly how many bytes it takes in a message, not too few.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len() + size_of::<Signature>() + 16
+    }
+
     /// What it says, checked for everything but the signature (the costly part, see [`verify`](Self::verify)).
     pub fn read(&self, space: SpaceId) -> Result<Receipt, ReceiptError> {
         if self.bytes.len() > RECEIPT_BYTES_MAX {

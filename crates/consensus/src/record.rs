@@ -138,6 +138,14 @@ impl Record {
         }
     }
 
+    pub(crate) fn replicas(&self) -> usize {
+        self.claims.len()
+    }
+
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.kept_bytes
+    }
+
     pub(crate) fn claim(&self, replica: &ReplicaId) -> Option<&Claim> {
         self.claims.get(replica)
     }

@@ -9,7 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use meshwork_base::{NodeId, SessionId};
 
-use crate::{Message, SignedReceipt, message::LINKED_MAX, record::Record};
+use crate::{
+    Message, SignedReceipt,
+    message::{LINKED_MAX, RECEIPTS_MAX},
+    record::Record,
+};
+
+/// What the receipts of one message take at most, unless it is a single one.
+const BUNDLE_BYTES_MAX: usize = 32 * 1024;
 
 /// So many pass a receipt on to one node, so that two that are slow or hostile change nothing.
 const RELAYS: usize = 3;
@@ -110,18 +117,20 @@ impl Relay {
         self.looked = news.iter().map(|(_, record)| record.heard).max().unwrap_or(self.looked);
         let sessions: Vec<SessionId> = self.peers.keys().copied().collect();
         for session in sessions {
+            let mut lacking = Vec::new();
             for (issuer, record) in &news {
                 let served = self.peers.get(&session).and_then(|peer| peer.served.get(*issuer)).copied();
                 let served = served.unwrap_or(0);
                 if record.heard <= served || !self.is_ours(session, **issuer) {
                     continue;
                 }
-                let lacking = record.kept().filter(|kept| kept.heard > served && kept.from != session);
-                messages.extend(lacking.map(|kept| (session, receipt(&kept.signed))));
+                let news = record.kept().filter(|kept| kept.heard > served && kept.from != session);
+                lacking.extend(news.map(|kept| kept.signed.clone()));
                 if let Some(peer) = self.peers.get_mut(&session) {
                     peer.served.insert(**issuer, record.heard);
                 }
             }
+            messages.extend(bundle(lacking).into_iter().map(|message| (session, message)));
         }
         messages
     }
@@ -173,6 +182,30 @@ impl Relay {
 /// A copy on the way to somebody.
 pub(crate) fn receipt(signed: &SignedReceipt) -> Message {
     Message::Receipt(signed.clone())
+}
+
+/// As few messages as these fit in.
+fn bundle(receipts: Vec<SignedReceipt>) -> Vec<Message> {
+    let mut bundles: Vec<Vec<SignedReceipt>> = Vec::new();
+    let mut bytes = 0;
+    for receipt in receipts {
+        bytes += receipt.size();
+        match bundles.last_mut().filter(|bundle| bundle.len() < RECEIPTS_MAX && bytes <= BUNDLE_BYTES_MAX) {
+            Some(bundle) => bundle.push(receipt),
+            None => {
+                bytes = receipt.size();
+                bundles.push(vec![receipt]);
+            }
+        }
+    }
+    let message = |mut bundle: Vec<SignedReceipt>| match (bundle.len(), bundle.pop()) {
+        (1, Some(receipt)) => Message::Receipt(receipt),
+        (_, last) => {
+            bundle.extend(last);
+            Message::Receipts(bundle)
+        }
+    };
+    bundles.into_iter().map(message).collect()
 }
 
 /// How far two nodes are apart (Kademlia's metric).

@@ -245,6 +245,30 @@ fn of_many_common_neighbours_three_pass_a_receipt_on() {
 }
 
 #[test]
+fn what_is_relayed_at_once_goes_in_few_messages() {
+    let mut machine = machine(1, false, Config::default());
+    run(&mut machine, at(0), up(2));
+    run(&mut machine, at(0), up(3));
+    wake(&mut machine);
+    for issuer in 10..200 {
+        run(&mut machine, at(1), receipt(2, issuer, 1, 1, version(&[(5, 1)])));
+    }
+    let effects = wake(&mut machine);
+    let sent = effects.iter().filter(|effect| matches!(effect, Effect::Send { .. })).count();
+    assert_eq!((receipts_to(&effects, 3).len(), sent), (190, 2), "more than 32 KiB take two");
+    // They arrive as if they had come one by one.
+    let mut other = common::machine(3, false, Config::default());
+    run(&mut other, at(0), stored(&[(5, 1)]));
+    run(&mut other, at(0), up(1));
+    for effect in effects {
+        let Effect::Send { message, .. } = effect else { continue };
+        let effects = run(&mut other, at(2), Input::Received { from: session(1), message });
+        assert_eq!(complaints(&effects), Vec::<String>::new());
+    }
+    assert_eq!(other.holders(Dot::new(replica(5), 1)).len(), 190);
+}
+
+#[test]
 fn links_that_never_rest_hold_nobody_up_for_ever() {
     let mut machine = machine(1, false, Config::default());
     run(&mut machine, at(0), up(2));

@@ -124,10 +124,11 @@ fn living_receipts_are_bounded_in_bytes() {
 }
 
 fn receipts_to_count(effects: &[meshwork_consensus::Effect]) -> usize {
-    let receipt = |effect: &&meshwork_consensus::Effect| {
-        matches!(effect, meshwork_consensus::Effect::Send { message: Message::Receipt(_), .. })
-    };
-    effects.iter().filter(receipt).count()
+    let receipts = effects.iter().map(|effect| match effect {
+        meshwork_consensus::Effect::Send { message, .. } => common::carried(message).len(),
+        _ => 0,
+    });
+    receipts.sum()
 }
 
 proptest! {
@@ -157,9 +158,15 @@ fn golden_messages() {
         (replica(1), Tip { sequence: 3, hash: Hash([9; 32]) }),
         (replica(5), Tip { sequence: 300, hash: Hash([8; 32]) }),
     ];
-    let receipt = Message::Receipt(sign(&said(2, 70_000, 1_700_000_000_001, tips.into_iter().collect())));
+    let receipt = sign(&said(2, 70_000, 1_700_000_000_001, tips.into_iter().collect()));
+    let receipts = Message::Receipts(vec![receipt.clone(), sign(&said(3, 1, 1, version(&[])))]);
+    let receipt = Message::Receipt(receipt);
     let linked = Message::Linked(vec![node(1), node(2)]);
-    let golden = [(receipt, include_str!("golden/receipt.hex")), (linked, include_str!("golden/linked.hex"))];
+    let golden = [
+        (receipt, include_str!("golden/receipt.hex")),
+        (linked, include_str!("golden/linked.hex")),
+        (receipts, include_str!("golden/receipts.hex")),
+    ];
     for (message, expected) in golden {
         let bytes = meshwork_wire::encode(&message).unwrap();
         assert_eq!(data_encoding::HEXLOWER.encode(&bytes), expected.trim());

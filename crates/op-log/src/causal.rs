@@ -57,6 +57,12 @@ impl Buffer {
         self.operations
     }
 
+    /// The most bytes and the most blocks that one peer left waiting.
+    pub(crate) fn fullest(&self) -> (usize, usize) {
+        let usage = self.usage.values();
+        usage.fold((0, 0), |(bytes, blocks), one| (bytes.max(one.bytes), blocks.max(one.blocks)))
+    }
+
     /// Whether exactly these bytes wait already: they are verified.
     pub(crate) fn contains(&self, replica: &ReplicaId, first: u64, bytes: &[u8]) -> bool {
         self.waiting.get(&(*replica, first)).is_some_and(|waiting| waiting.block.outline.bytes == bytes)

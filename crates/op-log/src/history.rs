@@ -376,6 +376,11 @@ impl History {
         accepted.operations
     }
 
+    /// The most bytes and the most blocks that one peer left waiting.
+    pub(crate) fn buffered(&self) -> (usize, usize) {
+        self.buffer.fullest()
+    }
+
     /// How many operations wait to become ready.
     pub(crate) fn waiting(&self) -> usize {
         self.buffer.operations() + self.chains.values().map(|chain| chain.unready.len()).sum::<usize>()

@@ -34,6 +34,10 @@ pub(crate) struct Proofs {
 }
 
 impl Proofs {
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.of.is_empty()
     }

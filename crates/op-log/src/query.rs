@@ -1,6 +1,6 @@
 //! Questions that change nothing.
 
-use meshwork_base::{Dot, Version};
+use meshwork_base::{Dot, Fill, Version};
 
 use crate::{Incarnation, OpLog, Operation, chain::Held};
 
@@ -24,6 +24,18 @@ impl OpLog {
     pub fn pending(&self) -> u64 {
         let stored = self.stored.sequence(&self.author.replica);
         self.history.waiting() as u64 + (self.author.next - 1).saturating_sub(stored)
+    }
+
+    /// How full its buffers are.
+    pub fn fills(&self) -> [Fill; 4] {
+        let (bytes, blocks) = self.history.buffered();
+        let remote = self.links.values().map(|link| link.remote.len());
+        [
+            Fill { buffer: "buffered_bytes_max", held: bytes, bound: self.config.buffered_bytes_max },
+            Fill { buffer: "buffered_blocks_max", held: blocks, bound: self.config.buffered_blocks_max },
+            Fill::fullest("remote_replicas_max", remote, self.config.remote_replicas_max),
+            Fill { buffer: "proof_bytes_max", held: self.proofs.bytes(), bound: self.config.proof_bytes_max },
+        ]
     }
 
     /// Who authors here.

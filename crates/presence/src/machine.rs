@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use meshwork_base::{Deadline, Machine, Monotonic, NodeId, SessionId, Timestamp};
+use meshwork_base::{Deadline, Fill, Machine, Monotonic, NodeId, SessionId, Timestamp};
 
 use crate::{
     Capabilities, Config, Effect, Event, Input, Member, Message, NAME_BYTES_MAX, News, Profile, Rumour,
@@ -77,6 +77,16 @@ impl Presence {
             return Some(self.own());
         }
         self.roster.alive().get(session).map(|entry| self.show(*session, entry))
+    }
+
+    /// How full its buffers are.
+    pub fn fills(&self) -> [Fill; 3] {
+        let bound = self.config.members_max;
+        [
+            Fill { buffer: "members_max", held: self.roster.alive().len(), bound },
+            Fill { buffer: "members_max, of those who are gone", held: self.roster.gone().len(), bound },
+            self.ephemeral.fill(),
+        ]
     }
 
     /// This session as the others see it.

@@ -23,6 +23,8 @@ use crate::{
 
 /// For settings that are wrong on purpose.
 const FOREVER_MS: u64 = 1_000_000_000;
+/// So few that the bound is met.
+pub(crate) const BUFFERED_BLOCKS_MAX: usize = 24;
 /// How often timers fire in a hidden tab.
 const THROTTLED_US: u64 = 60_000_000;
 
@@ -170,7 +172,10 @@ impl Node {
         let gullible = |bug, purpose| plant::verifier(self.bug == Some(bug), &self.keys, purpose);
         let trusting = gullible(Bug::AcceptUnsigned, Purpose::Block);
         let context = op_log::Context { space, signer: signer.clone(), verifier: trusting };
-        let op_log = OpLog::open(Default::default(), context, now, seed.fork("op-log"), rows)?;
+        let buffered_blocks_max =
+            if self.bug == Some(Bug::UnboundedBuffer) { 1_000_000 } else { BUFFERED_BLOCKS_MAX };
+        let config = op_log::Config { buffered_blocks_max, ..Default::default() };
+        let op_log = OpLog::open(config, context, now, seed.fork("op-log"), rows)?;
         let context = transport::Context {
             space,
             secret: self.secret.clone(),

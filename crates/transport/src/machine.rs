@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use meshwork_base::{Deadline, Machine, Monotonic, Random, ReplicaId, Seed, SessionId, SpaceId, Timestamp};
+use meshwork_base::{
+    Deadline, Fill, Machine, Monotonic, Random, ReplicaId, Seed, SessionId, SpaceId, Timestamp,
+};
 use meshwork_identity::{Signer, SpaceSecret, Verifier};
 use meshwork_wire::Channel;
 
@@ -100,6 +102,17 @@ impl Transport {
     /// How every session stands that we are, or want to be, linked to, in the order of their ids.
     pub fn links(&self) -> Vec<LinkStatus> {
         self.peers.iter().map(|(session, entry)| status(*session, entry)).collect()
+    }
+
+    /// How full its buffers are.
+    pub fn fills(&self) -> [Fill; 3] {
+        let queued = self.peers.values().filter_map(|entry| Some(entry.up.as_ref()?.queued_bytes()));
+        let active = self.peers.values().filter(|entry| entry.is_active()).count();
+        [
+            Fill { buffer: "peers_max", held: self.peers.len(), bound: self.config.peers_max },
+            Fill { buffer: "links_max", held: active, bound: self.config.links_max },
+            Fill::fullest("queue_hard_bytes_max", queued, self.config.queue_hard_bytes_max),
+        ]
     }
 
     /// Everything sent and received since the start, on all links.

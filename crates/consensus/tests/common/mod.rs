@@ -88,11 +88,20 @@ pub(crate) fn wake(machine: &mut Consensus) -> Vec<Effect> {
     effects
 }
 
+/// The receipts in a message.
+pub(crate) fn carried(message: &Message) -> &[SignedReceipt] {
+    match message {
+        Message::Receipt(signed) => std::slice::from_ref(signed),
+        Message::Receipts(receipts) => receipts,
+        Message::Linked(_) => &[],
+    }
+}
+
 /// The receipts among `effects` that go to `to`, as (issuer, tips).
 pub(crate) fn receipts_to(effects: &[Effect], to: u8) -> Vec<(u8, Vec<(u8, u64)>)> {
-    let for_peer = effects.iter().filter_map(|effect| match effect {
-        Effect::Send { to: peer, message: Message::Receipt(signed) } if *peer == session(to) => Some(signed),
-        _ => None,
+    let for_peer = effects.iter().flat_map(|effect| match effect {
+        Effect::Send { to: peer, message } if *peer == session(to) => carried(message),
+        _ => &[],
     });
     let read = for_peer.map(|signed| signed.read(SPACE).unwrap());
     read.map(|said| {

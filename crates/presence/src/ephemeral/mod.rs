@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use meshwork_base::{Bytes, Deadline, Monotonic, SessionId};
+use meshwork_base::{Bytes, Deadline, Fill, Monotonic, SessionId};
 use meshwork_wire::DATAGRAM_MESSAGE_BYTES_MAX;
 
 use crate::{Config, Datagram, PresenceError, datagram::bare_weight};
@@ -70,6 +70,11 @@ impl Ephemeral {
     }
 
     /// Our values.
+    pub(crate) fn fill(&self) -> Fill {
+        let (held, bound) = (self.seen.bytes(), self.config.seen_values_bytes_max);
+        Fill { buffer: "seen_values_bytes_max", held, bound }
+    }
+
     pub(crate) fn own(&self) -> BTreeMap<String, Bytes> {
         self.own.iter().map(|(key, value)| (key.to_owned(), value.clone())).collect()
     }

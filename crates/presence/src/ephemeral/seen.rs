@@ -80,6 +80,10 @@ impl Session {
 }
 
 impl Seen {
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn new(bytes_max: usize) -> Self {
         Self { bytes_max, bytes: 0, sessions: BTreeMap::new(), expiries: BTreeSet::new() }
     }

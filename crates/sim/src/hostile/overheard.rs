@@ -39,11 +39,13 @@ impl Overheard {
                     }
                 }
                 Protocol::Consensus => {
-                    if let Ok(consensus::Message::Receipt(signed)) = decode(&payload)
-                        && let Ok(receipt) = signed.read(space)
-                    {
-                        self.receipts.insert(receipt.node, receipt);
-                    }
+                    let receipts = match decode(&payload) {
+                        Ok(consensus::Message::Receipt(signed)) => vec![signed],
+                        Ok(consensus::Message::Receipts(receipts)) => receipts,
+                        _ => Vec::new(),
+                    };
+                    let read = receipts.iter().filter_map(|signed| signed.read(space).ok());
+                    self.receipts.extend(read.map(|receipt| (receipt.node, receipt)));
                 }
                 _ => {}
             }

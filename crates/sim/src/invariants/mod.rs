@@ -1,5 +1,6 @@
 //! What must hold, each in a file of its own.
 
+mod bounds;
 mod causality;
 mod containment;
 mod convergence;
@@ -131,6 +132,7 @@ pub(crate) struct Step {
 pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
     let nodes = plan.all_nodes();
     vec![
+        Box::new(bounds::Bounds::default()),
         Box::new(causality::Causality::new(nodes)),
         Box::new(containment::Containment::new(nodes)),
         Box::new(convergence::Convergence::default()),
