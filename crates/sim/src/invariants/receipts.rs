@@ -67,6 +67,8 @@ impl Invariant for Receipts {
 
     fn stepped(&mut self, scene: &Scene<'_>, _: usize, mesh: &Mesh, _: Step) -> Verdict {
         let Some(consensus) = &mesh.machines().consensus else { return Ok(()) };
+        // Of an author who contradicts itself, nodes that hold different things can have said the same, until they know.
+        self.now.retain(|dot| !scene.ledger.is_branched(&dot.replica));
         for dot in std::mem::take(&mut self.now) {
             self.confirmed(scene, dot, &consensus.holders(dot))?;
         }
