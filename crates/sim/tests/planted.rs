@@ -16,7 +16,7 @@ const TABLE: [(Bug, &str, u64, &[&str]); 12] = [
     (Bug::NeverAway, "browsers", 20, &["presence"]),
     (Bug::CorruptFrames, "calm", 1, &["trust", "convergence"]),
     (Bug::Spin, "calm", 1, &["progress"]),
-    (Bug::ReuseIds, "chaos", 30, &["equivocation", "trust"]),
+    (Bug::ReuseIds, "chaos", 30, &["equivocation", "trust", "convergence"]),
 ];
 
 /// A shorter version of a scenario: what is planted shows soon.
