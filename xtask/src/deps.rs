@@ -12,7 +12,7 @@ use crate::{
 /// Which of our crates each of our crates may depend on. Development dependencies are free, but for those on
 /// [`NOBODY_USES`].
 /// A new crate gets its row here, and the row is what its review is about.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("meshwork-base", &[]),
     ("meshwork-wire", &["meshwork-base"]),
     ("meshwork-identity", &["meshwork-base", "meshwork-wire"]),
@@ -76,6 +76,20 @@ const MAY_USE: [(&str, &[&str]); 17] = [
             "meshwork-wire",
         ],
     ),
+    (
+        "meshwork-web",
+        &[
+            "meshwork",
+            "meshwork-wire",
+            "meshwork-identity",
+            "meshwork-op-log",
+            "meshwork-crdt-state",
+            "meshwork-presence",
+            "meshwork-discovery",
+            "meshwork-transport",
+            "meshwork-consensus",
+        ],
+    ),
     // It drives the program from outside.
     ("meshwork-chaos", &["meshwork-base"]),
     ("xtask", &[]),
@@ -85,7 +99,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
 const DOMAIN: &[&str] = &["meshwork-base", "meshwork-wire", "meshwork-identity", "meshwork-shell"];
 
 /// Not even in development: they stand above everything.
-const NOBODY_USES: [&str; 3] = ["meshwork-sim", "meshwork-chaos", "xtask"];
+const NOBODY_USES: [&str; 4] = ["meshwork-sim", "meshwork-web", "meshwork-chaos", "xtask"];
 
 const SHELL: &str = "meshwork-shell";
 /// The one feature that brings the shell to a domain crate.

@@ -12,6 +12,7 @@ mod process;
 mod purity;
 mod source;
 mod wasm;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ enum Task {
         /// Only these packages
         packages: Vec<String>,
     },
+    /// Build the browser node and the demo page into target/page, and print its size
+    Web,
     /// Run each fuzz target over its corpus (needs a nightly toolchain and cargo-fuzz)
     Fuzz {
         /// How long each target runs
@@ -71,6 +74,7 @@ fn run(task: Task) -> Result<()> {
         Task::Deps => deps::run(&workspace),
         Task::Purity => purity::run(&workspace),
         Task::Wasm { packages } => wasm::run(&workspace, &packages),
+        Task::Web => web::run(&workspace).map(drop),
         Task::Fuzz { seconds, targets } => fuzz::run(&workspace, seconds, &targets),
         Task::Examples => examples::run(&workspace),
         Task::Demo => demo::run(&workspace),

@@ -13,7 +13,7 @@ use crate::{
     workspace::{MACHINES, Workspace},
 };
 
-const TARGET: &str = "wasm32-unknown-unknown";
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
@@ -31,7 +31,7 @@ pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<()> {
 }
 
 /// A cargo that can build for the target.
-fn compiler(directory: &Path) -> Result<Command> {
+pub(crate) fn compiler(directory: &Path) -> Result<Command> {
     if has_target("rustc") {
         return Ok(cargo("cargo", directory));
     }

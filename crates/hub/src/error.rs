@@ -32,6 +32,14 @@ pub enum HubError {
     /// The server broke down.
     #[error("the hub's server stopped: {0}")]
     Server(#[from] std::io::Error),
+    /// There is no page to serve.
+    #[error("cannot serve the page in {directory}: {source}; `cargo xtask web` builds it into target/page")]
+    Page {
+        /// Where it was looked for.
+        directory: String,
+        /// What is wrong.
+        source: std::io::Error,
+    },
     /// No randomness.
     #[error("the operating system gives no random bytes: {0}")]
     Random(String),

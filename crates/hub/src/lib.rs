@@ -48,6 +48,8 @@ mod stats;
 #[cfg(feature = "native")]
 mod connection;
 #[cfg(feature = "native")]
+mod files;
+#[cfg(feature = "native")]
 mod pages;
 #[cfg(feature = "native")]
 mod server;

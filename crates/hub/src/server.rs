@@ -4,12 +4,13 @@ use std::{
     collections::BTreeMap,
     io::ErrorKind,
     net::{IpAddr, SocketAddr, TcpListener},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use actix_web::{
-    App, HttpResponse, HttpServer, Responder,
+    App, HttpRequest, HttpResponse, HttpServer, Responder,
     dev::ServerHandle,
     http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_SECURITY_POLICY, ContentType},
     web,
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 use crate::{
     ConnectionId, Effect, Hub, HubConfig, HubError, Input, Stats,
     connection::{Outgoing, Outlet, web_socket},
+    files::Files,
     pages,
 };
 
@@ -136,6 +138,7 @@ pub struct HubServer {
     listener: TcpListener,
     local: SocketAddr,
     shared: web::Data<Shared>,
+    files: Files,
 }
 
 impl HubServer {
@@ -153,7 +156,15 @@ impl HubServer {
         let hub = Hub::new(config.clone(), Arc::new(Ed25519), Seed::new(seed));
         let state = Mutex::new(State { hub, next: 0, outlets: BTreeMap::new() });
         let shared = web::Data::new(Shared { config, started: Instant::now(), state });
-        Ok(Self { listener, local, shared })
+        Ok(Self { listener, local, shared, files: Files::default() })
+    }
+
+    /// Serves the page in `directory` to browsers: its `index.html` at the root and to those who follow an invitation, its
+    /// other files below `/page/`. All is read now and kept in memory.
+    pub fn with_page(self, directory: &Path) -> Result<Self, HubError> {
+        let files = Files::read(directory)
+            .map_err(|source| HubError::Page { directory: directory.display().to_string(), source })?;
+        Ok(Self { files, ..self })
     }
 
     /// Where it listens.
@@ -164,9 +175,9 @@ impl HubServer {
     /// Serves on one worker thread until the returned handle is stopped or dropped. To be called inside an actix
     /// system; installs no signal handlers.
     pub fn run(self) -> Result<RunningHub, HubError> {
-        let Self { listener, local, shared } = self;
-        let data = shared.clone();
-        let app = move || App::new().app_data(data.clone()).configure(routes);
+        let Self { listener, local, shared, files } = self;
+        let (data, files) = (shared.clone(), web::Data::new(files));
+        let app = move || App::new().app_data(data.clone()).app_data(files.clone()).configure(routes);
         // Those that the machine refuses have to be told so, and pages have visitors; beyond that, nobody gets in.
         let sockets_max = shared.config().connections_max.saturating_add(SOCKETS_SPARE);
         let server = HttpServer::new(app).workers(1).max_connections(sockets_max).disable_signals();
@@ -253,23 +264,31 @@ fn routes(app: &mut web::ServiceConfig) {
     app.route("/", web::get().to(home))
         .route("/ws", web::get().to(web_socket))
         .route("/api/stats", web::get().to(stats))
+        .route("/page/{file}", web::get().to(page))
         .route("/join/{room}", web::get().to(join));
 }
 
-async fn home() -> impl Responder {
-    HttpResponse::Ok().content_type(ContentType::html()).body(pages::HOME)
+async fn home(request: HttpRequest, files: web::Data<Files>) -> impl Responder {
+    let page = files.index(&request);
+    page.unwrap_or_else(|| HttpResponse::Ok().content_type(ContentType::html()).body(pages::HOME))
+}
+
+async fn page(request: HttpRequest, name: web::Path<String>, files: web::Data<Files>) -> impl Responder {
+    files.get(&name, &request).unwrap_or_else(|| HttpResponse::NotFound().finish())
 }
 
 async fn stats(shared: web::Data<Shared>) -> impl Responder {
     HttpResponse::Ok().insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*")).json(shared.stats())
 }
 
-async fn join(room: web::Path<String>) -> impl Responder {
+async fn join(request: HttpRequest, room: web::Path<String>, files: web::Data<Files>) -> impl Responder {
     match room.parse::<RoomCode>() {
-        Ok(room) => HttpResponse::Ok()
-            .content_type(ContentType::html())
-            .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'; script-src 'unsafe-inline'"))
-            .body(pages::join(room)),
+        Ok(room) => files.index(&request).unwrap_or_else(|| {
+            HttpResponse::Ok()
+                .content_type(ContentType::html())
+                .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'; script-src 'unsafe-inline'"))
+                .body(pages::join(room))
+        }),
         Err(_) => HttpResponse::NotFound().content_type(ContentType::plaintext()).body(pages::NO_ROOM),
     }
 }

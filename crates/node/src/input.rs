@@ -77,6 +77,9 @@ pub enum Command {
     },
     /// Store everything, say goodbye, stop.
     Close,
+    /// Say goodbye to everybody now, whatever is still to be stored: for a host that is about to be gone, as a browser's
+    /// page is. Give [`Close`](Self::Close) before it.
+    Depart,
 }
 
 /// What happens to a WebSocket.

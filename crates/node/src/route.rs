@@ -81,6 +81,7 @@ pub fn from_host(input: Input, mut to: impl FnMut(Routed)) {
         Input::Command(Command::ClearEphemeral { key }) => to(Presence(presence::Input::ClearValue { key })),
         // By way of the documents, so that the log has every edit that they answered before it closes.
         Input::Command(Command::Close) => to(Documents(documents::Input::Close)),
+        Input::Command(Command::Depart) => say_goodbye(to),
         Input::Connection { link, event } => to(Transport(transport::Input::Connection { link, event })),
         Input::Hub { hub, event } => to(Discovery(match event {
             HubEvent::Opened => discovery::Input::Opened { hub },
@@ -89,6 +90,12 @@ pub fn from_host(input: Input, mut to: impl FnMut(Routed)) {
         })),
         Input::Persisted { write } => to(OpLog(op_log::Input::Persisted { write })),
     }
+}
+
+fn say_goodbye(mut to: impl FnMut(Routed)) {
+    to(Presence(presence::Input::Leave));
+    to(Transport(transport::Input::Close));
+    to(Discovery(discovery::Input::Stop));
 }
 
 /// Routes what the log asks for.
@@ -121,9 +128,7 @@ pub fn from_op_log(effect: op_log::Effect, mut to: impl FnMut(Routed)) {
             }
         }))),
         op_log::Effect::Closed => {
-            to(Presence(presence::Input::Leave));
-            to(Transport(transport::Input::Close));
-            to(Discovery(discovery::Input::Stop));
+            say_goodbye(&mut to);
             to(Host(Effect::Closed));
         }
     }

@@ -1,6 +1,6 @@
 //! `meshwork hub`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -22,6 +22,9 @@ pub(crate) struct HubArguments {
     /// room that the hub does not know: after a restart, members come back first
     #[arg(long, value_name = "MS", default_value_t = HubConfig::default().found_after_ms)]
     found_after_ms: u64,
+    /// Serve the page in this directory to browsers, as `cargo xtask web` builds it
+    #[arg(long, value_name = "DIR")]
+    page: Option<PathBuf>,
     /// End with standard input: this hub is a part of another process
     #[arg(long, hide = true)]
     while_input: bool,
@@ -30,7 +33,10 @@ pub(crate) struct HubArguments {
 pub(crate) async fn run(arguments: HubArguments) -> Result<()> {
     let config =
         HubConfig { hosts: arguments.host, found_after_ms: arguments.found_after_ms, ..HubConfig::default() };
-    let hub = HubServer::bind(config, arguments.listen)?;
+    let mut hub = HubServer::bind(config, arguments.listen)?;
+    if let Some(directory) = &arguments.page {
+        hub = hub.with_page(directory)?;
+    }
     // On standard output, for scripts that asked for port 0.
     say(format_args!("hub at http://{}", hub.local_addr()))?;
     let mut running = hub.run()?;

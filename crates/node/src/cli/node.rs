@@ -38,6 +38,9 @@ pub(crate) struct NodeArguments {
     /// Run a hub in this process, and use it; other nodes name it by `--hub`
     #[arg(long, value_name = "ADDR")]
     embed_hub: Option<SocketAddr>,
+    /// Let that hub serve the page in this directory to browsers, as `cargo xtask web` builds it
+    #[arg(long, value_name = "DIR", requires = "embed_hub")]
+    page: Option<PathBuf>,
     /// Read settings from this TOML file; flags win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -74,7 +77,10 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     let mut config = arguments.config()?;
     let _embedded = match arguments.embed_hub {
         Some(address) => {
-            let hub = HubServer::bind(HubConfig::default(), address)?;
+            let mut hub = HubServer::bind(HubConfig::default(), address)?;
+            if let Some(directory) = &arguments.page {
+                hub = hub.with_page(directory)?;
+            }
             let url = format!("http://{}", hub.local_addr());
             tracing::info!("hub at {url}");
             let url: Url = url.parse().context("the embedded hub's address")?;

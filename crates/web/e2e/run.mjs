@@ -1,0 +1,162 @@
+// Real browsers and native nodes in one room: `cargo xtask e2e` runs this.
+
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+
+import { endAll, openTab, startBrowser, startHub, startNode, until } from "./mesh.mjs";
+import { measure } from "./measure.mjs";
+
+const ROOM = "E2E001";
+
+let step = "";
+function says(text) {
+  step = text;
+  console.log(`  ${text}`);
+}
+
+/** Reaches no hub until `online()` is called: what shows before is the tab's own. */
+function offline() {
+  const Real = globalThis.WebSocket;
+  let cut = true;
+  // Nobody listens there.
+  globalThis.WebSocket = function (url) {
+    return new Real(cut ? "ws://127.0.0.1:65535/" : url);
+  };
+  globalThis.online = () => (cut = false);
+}
+
+async function everybodyShows(everybody, expected) {
+  for (const one of everybody) await until(`${one.name} shows it`, one.json, expected);
+}
+
+async function equalHashes(tabs) {
+  const [first, ...others] = tabs;
+  const hash = await first.hash();
+  for (const other of others) await until(`${other.name} has the state hash of ${first.name}`, other.hash, hash);
+}
+
+async function scenario(kinds) {
+  says("a hub, a native node and two browsers meet in a room");
+  let hub = await startHub();
+  const address = hub.address;
+  const native = await startNode("native", address, ROOM);
+  const [firstBrowser, secondBrowser] = [await startBrowser(kinds[0]), await startBrowser(kinds[1])];
+  const ada = await openTab(firstBrowser, "ada", address, ROOM);
+  let bob = await openTab(secondBrowser, "bob", address, ROOM);
+  await until("ada is linked to both", ada.linked, ["bob", "native"]);
+  await until("bob is linked to both", bob.linked, ["ada", "native"]);
+  await until("the native node is linked to both", native.linked, ["ada", "bob"]);
+
+  says("an edit in any shows in all");
+  await ada.set("from/ada", 1);
+  await bob.set("from/bob", 2);
+  await native.set("from/native", 3);
+  await ada.page.type("#add-user input", "Grace");
+  await ada.page.click("#add-user button");
+  await until("the page lists the user that another tab added", () => bob.page.$eval("#users", (list) => list.textContent), "Gracerenamedelete");
+  const users = await ada.run(() => globalThis.mesh.document("app").get("users"));
+  await everybodyShows([ada, bob, native], { from: { ada: 1, bob: 2, native: 3 }, users });
+  await equalHashes([ada, bob]);
+
+  says("an edit is stored on all three");
+  await ada.run(async () => {
+    const edit = globalThis.mesh.document("app").increment("count", 5);
+    await edit.stored();
+    await edit.confirmed();
+    await edit.confirmed({ count: 3 });
+  });
+  await picture(ada, kinds[0]);
+
+  says("a tab is closed: the others go on and show it gone");
+  await ada.run(() => {
+    globalThis.gone = new Promise((resolve) => globalThis.mesh.on("peer-left", resolve));
+  });
+  await bob.page.close({ runBeforeUnload: false });
+  await until("ada misses bob", ada.members, ["native"]);
+  const gracefully = await ada.run(async () => (await globalThis.gone).gracefully);
+  // Firefox closes the connections of a page that goes away before what they were handed has left; silence tells then.
+  if (!gracefully && kinds[1] !== "firefox") throw new Error("bob's tab was closed and said no goodbye");
+  await until("the native node misses bob", native.linked, ["ada"]);
+  const before = await ada.json();
+  await ada.set("while/away", true);
+
+  says("it is opened again: it has its own data before any network, then catches up");
+  bob = await openTab(secondBrowser, "bob", address, ROOM, offline);
+  await until("bob shows what he had", bob.json, before);
+  await until("bob sees nobody", bob.members, []);
+  await bob.set("from/bob", "alone");
+  await bob.run(() => globalThis.online());
+  await until("bob is linked again", bob.linked, ["ada", "native"]);
+  const all = { ...before, from: { ...before.from, bob: "alone" }, while: { away: true } };
+  await everybodyShows([ada, bob, native], sorted(all));
+  await equalHashes([ada, bob]);
+
+  says("the hub stops: links live on; it returns: a newcomer joins");
+  await hub.stop("SIGKILL");
+  await ada.set("without/hub", 1);
+  await until("bob has it", () => bob.run(() => globalThis.mesh.document("app").get("without/hub") ?? null), 1);
+  hub = await startHub(address.replace("http://", ""));
+  // Whoever comes first names the room's space.
+  for (const tab of [ada, bob]) {
+    await until(`${tab.name} is in the hub's room again`, () => tab.run(() => globalThis.mesh.status().hubs[0].joined), true, 60_000);
+  }
+  const late = await startNode("late", address, ROOM);
+  await until("ada is linked to the newcomer", ada.linked, ["bob", "late", "native"]);
+  await everybodyShows([bob, native, late], await ada.json());
+
+  says("a tab leaves by the API, and its store is free at once");
+  await bob.run(() => globalThis.mesh.leave());
+  await until("ada misses bob", ada.members, ["late", "native"]);
+  const again = await openTab(secondBrowser, "bob", address, ROOM);
+  await until("bob is back", ada.members, ["bob", "late", "native"]);
+
+  says("a store is for one tab at a time");
+  const refused = await again.run(async (address) => {
+    const { Mesh } = await import("/page/meshwork.js");
+    const refusal = (options) => Mesh.join({ hub: address, name: "two", ...options }).then(() => "none", ({ code }) => code);
+    return [await refusal({ room: "E2E001" }), await refusal({ room: "no room" }), await refusal({ room: "E2E001", storage: false, password: "wrong" })];
+  }, address);
+  const expected = ["storage-in-use", "usage", "hub-refused"];
+  if (JSON.stringify(refused) !== JSON.stringify(expected)) throw new Error(`refusals: ${refused}, not ${expected}`);
+}
+
+/** Objects in the order in which documents show them. */
+function sorted(value) {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])]));
+}
+
+async function picture(tab, kind) {
+  const directory = process.env.PICTURES;
+  if (!directory) return;
+  await mkdir(directory, { recursive: true });
+  for (const [name, width, height] of [["desktop", 1100, 900], ["phone", 400, 900]]) {
+    await tab.page.setViewport({ width, height });
+    await tab.page.screenshot({ path: join(directory, `${kind}-${name}.png`) });
+  }
+}
+
+const wanted = process.argv.slice(2);
+const runs = [];
+if (wanted.includes("chromium")) runs.push(["chromium", "chromium"]);
+if (wanted.includes("firefox")) runs.push(["firefox", "firefox"]);
+if (wanted.includes("chromium") && wanted.includes("firefox")) runs.push(["chromium", "firefox"]);
+
+let failed = false;
+for (const kinds of runs) {
+  const title = kinds.join(" and ");
+  console.log(title);
+  const started = Date.now();
+  try {
+    await scenario(kinds);
+    console.log(`  passed in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+    await endAll();
+    if (wanted.includes("measure")) await measure(kinds, says);
+  } catch (error) {
+    failed = true;
+    console.error(`  FAILED (${title}), while: ${step}\n  ${error.stack}`);
+  } finally {
+    await endAll();
+  }
+}
+process.exit(failed ? 1 : 0);

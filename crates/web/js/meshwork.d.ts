@@ -1,0 +1,225 @@
+// The API of meshwork for browsers. docs/web.md shows how to begin.
+
+/** Anything that JSON can say. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** Keys from the root downwards: `"users/ada/name"` (`~1` for a slash in a key, `~0` for `~`) or an array of keys. */
+export type Path = string | string[];
+
+export interface JoinOptions {
+  /** The room on the hub: 6 characters of A-Z and 0-9. */
+  room?: string;
+  /** Where peers are found: `https://hub.example`. Without it, the origin of the page. */
+  hub?: string | URL;
+  /** Several hubs that have the same room, in place of `hub`. */
+  hubs?: (string | URL)[];
+  /** The name that others see: at most 64 bytes. */
+  name?: string;
+  /** The room's password, if it has one. It is never sent anywhere. */
+  password?: string;
+  /** An invitation's link, in place of `hub`, `room` and `password`. */
+  invitation?: string;
+  /**
+   * The name of the store in this browser, or `false` to keep nothing. One tab has a store open at a time. Without it,
+   * the room names the store.
+   */
+  storage?: string | false;
+  /** On how many nodes an operation is stored when `confirmed()` resolves: 2. */
+  confirmations?: number;
+  /** STUN and TURN servers, as for `RTCPeerConnection`. */
+  iceServers?: RTCIceServer[];
+  /** How long to wait for a hub, the first time, in milliseconds: 30,000. */
+  joinTimeoutMs?: number;
+  /** Where the WebAssembly module lies, if not beside this script. */
+  wasm?: string | URL | Request | Response | BufferSource | WebAssembly.Module;
+  /** Listeners that miss nothing: they hear what happens before `join` resolves. */
+  on?: { [Type in keyof MeshEvents]?: (event: MeshEvents[Type]) => void };
+}
+
+/** The id of an operation. */
+export interface Operation {
+  readonly replica: string;
+  readonly sequence: number;
+}
+
+/** One transaction of this node. It is visible already. */
+export interface Edit {
+  readonly operation: Operation;
+  /** Resolves when it is durable in this browser. Rejects with the code `retired` or `left` if it never will be. */
+  stored(): Promise<void>;
+  /** Resolves when it is durable on as many nodes as `confirmations` says, or as `count` says. */
+  confirmed(options?: { count?: number }): Promise<void>;
+}
+
+/** One change of a transaction. */
+export type Change =
+  | { set: { path: Path; value: Json } }
+  | { merge: { path: Path; value: Json } }
+  | { delete: { path: Path } }
+  | { increment: { path: Path; by: number } }
+  | { add: { path: Path; value: Json } }
+  | { remove: { path: Path; value: Json } };
+
+/** What a subscriber is told: read the document to see what it shows now. */
+export interface DocumentChange {
+  document: string;
+  operations: Operation[];
+  /** All of it was done in this tab. */
+  local: boolean;
+}
+
+/** A document: a tree of maps, values, counters and sets. Every call is one transaction, all or nothing. */
+export interface MeshDocument {
+  readonly name: string;
+  /** Puts a value there in the place of what is there. An object becomes a map, whose keys merge one by one. */
+  set(path: Path, value: Json): Edit;
+  /** Sets what the object names and leaves the rest. */
+  merge(path: Path, value: { [key: string]: Json }): Edit;
+  /** Removes what is there, with all below it. */
+  delete(path: Path): Edit;
+  /** Counts up, or down when negative; concurrent increments add up. By 1 if nothing else is said. */
+  increment(path: Path, by?: number): Edit;
+  /** Adds a scalar to a set. */
+  add(path: Path, value: null | boolean | number | string): Edit;
+  /** Removes a scalar from a set. */
+  remove(path: Path, value: null | boolean | number | string): Edit;
+  /** Several changes in one transaction. */
+  edit(changes: Change[]): Edit;
+  /** What is shown at a path; `undefined` when nothing is. */
+  get(path: Path): Json | undefined;
+  /** The whole document. */
+  json(): { [key: string]: Json };
+  /** Calls back after every change, from here or from others. Returns what ends it. */
+  subscribe(callback: (change: DocumentChange) => void): () => void;
+}
+
+/** Another member. */
+export interface Peer {
+  /** This run of it. */
+  session: string;
+  /** Its key. */
+  node: string;
+  name: string;
+  status: string;
+  /** It cannot keep its heartbeat for now: a hidden tab. */
+  away: boolean;
+  /** There is a link straight to it. */
+  linked: boolean;
+  kind: "browser" | "native" | null;
+  storage: "indexeddb" | "disk" | "memory" | null;
+}
+
+/** How it stands with a link to a peer. */
+export interface Link {
+  session: string;
+  node: string | null;
+  name: string | null;
+  stage: "up" | "waiting" | "signalling" | "connecting" | "handshake";
+  rttMs: number | null;
+  queuedBytes: number;
+  sentBytes: number;
+  receivedBytes: number;
+}
+
+export interface Status {
+  self: Peer;
+  /** The author of this node's operations. */
+  replica: string;
+  space: string;
+  hubs: { url: string; joined: boolean }[];
+  links: Link[];
+  peers: Peer[];
+  /** For each replica, the highest sequence held without a gap. */
+  clock: { [replica: string]: number };
+  /** Operations held. */
+  operations: number;
+  /** Operations that wait for others, or to be stored. */
+  pending: number;
+  /** Operations stored on enough nodes. */
+  confirmed: number;
+  /** Why the store takes no writes, while it does not. */
+  storageStalled: string | null;
+  sentBytes: number;
+  receivedBytes: number;
+}
+
+export interface MeshEvents {
+  "peer-joined": { peer: Peer; again: boolean };
+  "peer-changed": { peer: Peer };
+  "peer-left": { peer: Peer; gracefully: boolean };
+  "link-up": { session: string; node: string; durable: boolean; connectMs: number };
+  "link-down": { session: string; reason: string };
+  "link-failed": { session: string; stage: string; reason: string; retryInMs: number | null };
+  "links-full": { session: string };
+  /** Operations became visible in a document. */
+  operation: DocumentChange;
+  /** All that a peer had is here, and all that we have is there. */
+  synced: { session: string };
+  /** This node's operations up to `upTo` are durable here. */
+  stored: { replica: string; upTo: number };
+  /** Operations `from` to `upTo` of a replica are stored on enough nodes. */
+  confirmed: { replica: string; from: number; upTo: number };
+  ephemeral: { session: string; key: string; value: Json };
+  "ephemeral-gone": { session: string; key: string };
+  "ephemeral-refused": { key: string; reason: string };
+  "hub-joined": { hub: number; space: string };
+  "hub-unreachable": { hub: number; reason: string; retryInMs: number };
+  "hub-refused": { hub: number; reason: string };
+  "storage-stalled": { reason: string };
+  "storage-recovered": {};
+  "replica-retired": { replica: string; kept: number; reason: string };
+  misbehaved: { session: string; reason: string; cut: boolean };
+  "operation-invalid": { operation: Operation; author: string; reason: string };
+  "operation-pending": { operation: Operation };
+  "operations-waiting": { count: number; missing: Operation[] };
+  "time-ahead": { operation: Operation; author: string; aheadMs: number };
+  equivocation: { operation: Operation; author: string };
+  left: {};
+  /** All of them; the event's `type` says which. */
+  "*": { type: string };
+}
+
+/**
+ * Why a call failed.
+ *
+ * - `usage`: an option or argument that makes no sense
+ * - `edit-refused`: the document does not allow it; nothing changed
+ * - `busy`: too many edits wait to be stored
+ * - `hub-unreachable`, `hub-refused`: not let in, the first time
+ * - `storage-in-use`: another tab has this store open
+ * - `storage-unavailable`, `storage-unusable`, `storage-newer`, `storage-stalled`
+ * - `other-space`: the store belongs to another space or password
+ * - `retired`: the operation does not stand under this id
+ * - `not-joined`, `left`
+ */
+export interface MeshError extends Error {
+  code: string;
+}
+
+/** A node in this tab. */
+export class Mesh {
+  private constructor();
+  /** Becomes a member: the first time with a hub, later at once from what is stored, even offline. */
+  static join(options?: JoinOptions): Promise<Mesh>;
+  /** A document, which exists by being named. */
+  document(name: string): MeshDocument;
+  /** The names of all documents that somebody has written to. */
+  documents(): string[];
+  /** Listens. Returns what ends it. */
+  on<Type extends keyof MeshEvents>(type: Type, listener: (event: MeshEvents[Type]) => void): () => void;
+  status(): Status;
+  /** One hash of all documents: equal on nodes that hold the same operations. */
+  stateHash(): string;
+  /** Shows a status to the others. */
+  setStatus(status: string): void;
+  /** Shows the others a value for a while (a cursor, typing). It is not stored. */
+  show(key: string, value: Json, ttlMs?: number): void;
+  /** Shows it no longer. */
+  hide(key: string): void;
+  /** Compares versions with every linked peer now. */
+  sync(): void;
+  /** A link that lets others into this space. It holds the secret: give it to those who may come in. */
+  invitation(hub: string | URL, room: string): string;
+  /** Stores everything, says goodbye, frees the store. A page that is closed does so by itself, as far as time allows. */
+  leave(): Promise<void>;
+}

@@ -1,0 +1,209 @@
+//! What JavaScript calls. Values cross as JSON text.
+
+use std::rc::Rc;
+
+use meshwork::{Command, DocumentId, Dot, Input, ReplicaId, Row, Table};
+use meshwork_identity::Invitation;
+use serde_json::json;
+use wasm_bindgen::prelude::*;
+
+use crate::{
+    browser,
+    change::{self, Path},
+    error::WebError,
+    event,
+    host::{Host, write_id},
+    options::Options,
+};
+
+#[wasm_bindgen]
+extern "C" {
+    /// The writer of `js/store.js`.
+    pub(crate) type Store;
+    /// Makes rows durable together, then calls [`WebNode::persisted`].
+    #[wasm_bindgen(method)]
+    pub(crate) fn write(this: &Store, write: f64, rows: js_sys::Array);
+    /// Keeps the profile, before all rows that are written later.
+    #[wasm_bindgen(method, js_name = keepProfile)]
+    pub(crate) fn keep_profile(this: &Store, profile: &str);
+}
+
+const TABLES: [Table; 3] = [Table::Blocks, Table::Meta, Table::Proofs];
+
+/// Rows for the store: `[table, key, value or null]` each.
+pub(crate) fn rows_to_js(rows: Vec<Row>) -> js_sys::Array {
+    let bytes = |bytes: &[u8]| JsValue::from(js_sys::Uint8Array::from(bytes));
+    let row = |row: Row| {
+        let table = TABLES.iter().position(|table| *table == row.table).unwrap_or_default() as u32;
+        let value = row.value.map_or(JsValue::NULL, |value| bytes(&value));
+        js_sys::Array::of3(&table.into(), &bytes(&row.key), &value)
+    };
+    rows.into_iter().map(row).collect()
+}
+
+fn rows_from_js(rows: &js_sys::Array) -> Result<Vec<Row>, WebError> {
+    let damaged = || WebError::Storage("the store handed back what is no row".into());
+    let row = |row: JsValue| {
+        let row: js_sys::Array = row.dyn_into().ok()?;
+        let table = *TABLES.get(row.get(0).as_f64()? as usize)?;
+        let bytes = |at| row.get(at).dyn_into::<js_sys::Uint8Array>().ok().map(|bytes| bytes.to_vec());
+        Some(Row::put(table, bytes(1)?, bytes(2)?))
+    };
+    rows.iter().map(|js| row(js).ok_or_else(damaged)).collect()
+}
+
+/// A node. `Mesh` of `js/meshwork.js` is what applications use.
+#[wasm_bindgen]
+pub struct WebNode {
+    host: Rc<Host>,
+}
+
+#[wasm_bindgen]
+impl WebNode {
+    /// Begins: `profile` and `rows` are what the store holds, `store` takes what is to be kept (without one it ends with
+    /// the tab), and `listener` hears events, as JSON arrays.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        options: &str,
+        profile: Option<String>,
+        rows: &js_sys::Array,
+        store: JsValue,
+        listener: js_sys::Function,
+    ) -> Result<Self, JsValue> {
+        std::panic::set_hook(Box::new(|panic| browser::console_error(&panic.to_string())));
+        let options = Options::parse(options)?;
+        let store = (!store.is_null()).then(|| store.unchecked_into::<Store>());
+        let host = Host::begin(&options, profile.as_deref(), rows_from_js(rows)?, store, listener)?;
+        Ok(Self { host })
+    }
+
+    /// Calls the listener with what has happened while nobody could listen yet.
+    pub fn listen(&self) {
+        self.host.emit();
+    }
+
+    /// One transaction, all or nothing. Returns the operation's id.
+    pub fn edit(&self, document: &str, changes: &str) -> Result<String, JsValue> {
+        let dot = self.host.edit(document, change::edits(changes)?)?;
+        Ok(event::dot(&dot).to_string())
+    }
+
+    /// What is shown at a path; `undefined` when nothing is.
+    pub fn get(&self, document: &str, path: &str) -> Result<Option<String>, JsValue> {
+        let document = document_id(document)?;
+        let path = Path::parse(path)?;
+        let shown = self.host.ask(|mesh| {
+            let document = mesh.machines().documents.document(&document);
+            document.and_then(|document| document.to_json_at(&path)).map(|json| json.to_string())
+        });
+        Ok(shown?)
+    }
+
+    /// The names of all documents.
+    pub fn documents(&self) -> Result<String, JsValue> {
+        let names = self.host.ask(|mesh| {
+            let names = mesh.machines().documents.documents().map(|document| document.as_str());
+            json!(names.collect::<Vec<_>>()).to_string()
+        });
+        Ok(names?)
+    }
+
+    /// One hash of all documents: equal on nodes that hold the same operations.
+    #[wasm_bindgen(js_name = stateHash)]
+    pub fn state_hash(&self) -> Result<String, JsValue> {
+        Ok(self.host.ask(|mesh| mesh.machines().documents.state_hash().to_string())?)
+    }
+
+    /// The node at a glance.
+    pub fn status(&self) -> Result<String, JsValue> {
+        Ok(self.host.status()?.to_string())
+    }
+
+    /// On how many nodes an operation is known to be stored.
+    pub fn holders(&self, replica: &str, sequence: f64) -> Result<u32, JsValue> {
+        let dot = Dot::new(replica_id(replica)?, sequence as u64);
+        let holders = self.host.ask(|mesh| {
+            let consensus = mesh.machines().consensus.as_ref();
+            consensus.map_or(0, |consensus| consensus.holders(dot).len())
+        });
+        Ok(u32::try_from(holders?).unwrap_or(u32::MAX))
+    }
+
+    /// Whether to tell `receipts` whenever some may have come.
+    #[wasm_bindgen(js_name = watchReceipts)]
+    pub fn watch_receipts(&self, watching: bool) {
+        self.host.watch(watching);
+    }
+
+    /// Shows another status to the others.
+    #[wasm_bindgen(js_name = setStatus)]
+    pub fn set_status(&self, status: String) {
+        self.host.command(Command::SetStatus(status));
+    }
+
+    /// Says that this tab cannot keep its heartbeat for now, or can again.
+    #[wasm_bindgen(js_name = setAway)]
+    pub fn set_away(&self, away: bool) {
+        self.host.command(Command::SetAway(away));
+    }
+
+    /// Shows the others a value for a while.
+    #[wasm_bindgen(js_name = setEphemeral)]
+    pub fn set_ephemeral(&self, key: String, value: String, ttl_ms: f64) {
+        let value = value.into_bytes().into();
+        self.host.command(Command::SetEphemeral { key, value, ttl_ms: ttl_ms as u64 });
+    }
+
+    /// Shows it no longer.
+    #[wasm_bindgen(js_name = clearEphemeral)]
+    pub fn clear_ephemeral(&self, key: String) {
+        self.host.command(Command::ClearEphemeral { key });
+    }
+
+    /// Compares versions with every linked peer now.
+    pub fn sync(&self) {
+        self.host.command(Command::Sync);
+    }
+
+    /// A link that lets others into this space by way of `hub` and `room`.
+    pub fn invitation(&self, hub: &str, room: &str) -> Result<String, JsValue> {
+        let membership = self.host.membership()?;
+        let hub = hub.parse().map_err(|error| WebError::Usage(format!("`{hub}`: {error}")))?;
+        let room = room.parse().map_err(|error| WebError::Usage(format!("{error}")))?;
+        Ok(Invitation { hub, room, space: membership.space, secret: membership.secret }.to_string())
+    }
+
+    /// The write, and every one before it, is durable.
+    pub fn persisted(&self, write: f64) {
+        self.host.feed(Input::Persisted { write: write_id(write) });
+    }
+
+    /// The store takes no writes for this reason, or takes them again.
+    pub fn stalled(&self, reason: Option<String>) {
+        self.host.stalled(reason);
+    }
+
+    /// Stores everything, says goodbye, and tells `left`.
+    pub fn leave(&self) {
+        self.host.command(Command::Close);
+    }
+
+    /// Says goodbye at once, for a page that will not be there when its last write is: what was acknowledged is stored.
+    pub fn depart(&self) {
+        self.host.command(Command::Close);
+        self.host.command(Command::Depart);
+    }
+
+    /// Ends at once.
+    pub fn stop(&self) {
+        self.host.stop();
+    }
+}
+
+fn document_id(name: &str) -> Result<DocumentId, WebError> {
+    DocumentId::new(name).map_err(|error| WebError::Usage(error.to_string()))
+}
+
+fn replica_id(text: &str) -> Result<ReplicaId, WebError> {
+    text.parse().map_err(|error| WebError::Usage(format!("`{text}` is not a replica: {error}")))
+}

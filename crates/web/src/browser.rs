@@ -1,0 +1,88 @@
+//! What the browser gives every script: clocks, timers, randomness.
+
+use meshwork::{Monotonic, Seed, Timestamp};
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    fn performance_now() -> f64;
+    #[wasm_bindgen(js_namespace = Date, js_name = now)]
+    fn date_now() -> f64;
+    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
+    fn get_random_values(into: &mut [u8]);
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(callback: &JsValue, delay_ms: f64) -> JsValue;
+    #[wasm_bindgen(js_name = clearTimeout)]
+    fn clear_timeout(timer: &JsValue);
+    #[wasm_bindgen(js_namespace = console, js_name = error)]
+    pub(crate) fn console_error(text: &str);
+}
+
+/// The browser's monotonic and wall clocks.
+pub(crate) fn now() -> Timestamp {
+    // Zero means nothing to a `Monotonic`, and `performance.now` begins there.
+    let monotonic = Monotonic((performance_now() * 1000.0) as u64 + 1);
+    Timestamp { monotonic, wall_ms: date_now() as u64 }
+}
+
+/// A seed from the browser's cryptographic source.
+pub(crate) fn seed() -> Seed {
+    let mut bytes = [0; 32];
+    get_random_values(&mut bytes);
+    Seed::new(bytes)
+}
+
+/// Calls `callback` once after `delay_ms`, unless it is cleared.
+pub(crate) fn after(delay_ms: f64, callback: impl FnOnce() + 'static) {
+    set_timeout(&Closure::once_into_js(callback), delay_ms);
+}
+
+/// A timer that is set again and again.
+pub(crate) struct Timer {
+    callback: Closure<dyn Fn()>,
+    /// When it fires, and its handle.
+    armed: Option<(Monotonic, JsValue)>,
+}
+
+impl Timer {
+    pub(crate) fn new(callback: impl Fn() + 'static) -> Self {
+        Self { callback: Closure::new(callback), armed: None }
+    }
+
+    /// Fires at `due` or earlier: whoever is woken for nothing sets the timer again, which is cheaper than to move it
+    /// with every input.
+    pub(crate) fn set(&mut self, now: Timestamp, due: Monotonic) {
+        if self.armed.as_ref().is_some_and(|(at, _)| *at <= due) {
+            return;
+        }
+        self.clear();
+        // Up, not down: a timer that fires a moment too early would only be set again.
+        let delay_ms = (due.since(now.monotonic).as_micros() as f64 / 1000.0).ceil();
+        let handle = set_timeout(self.callback.as_ref(), delay_ms);
+        self.armed = Some((due, handle));
+    }
+
+    /// It has fired.
+    pub(crate) fn fired(&mut self) {
+        self.armed = None;
+    }
+
+    pub(crate) fn clear(&mut self) {
+        if let Some((_, handle)) = self.armed.take() {
+            clear_timeout(&handle);
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// What JavaScript threw, in its own words.
+pub(crate) fn words(thrown: &JsValue) -> String {
+    let message = thrown.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
+    message.or_else(|| thrown.as_string()).unwrap_or_else(|| format!("{thrown:?}"))
+}

@@ -1,0 +1,38 @@
+//! A node in a browser tab.
+//!
+//! The machines and routes are those of every other node ([`meshwork::Mesh`]); this crate is the host around them, in
+//! one thread, and the browser's performers:
+//!
+//! ```text
+//!   meshwork.js ── WebNode (api.rs) ──► Host (host.rs) ──► Mesh: step, effects
+//!        ▲                                │  ▲
+//!        │ events, as JSON                │  └─ inputs: one browser callback, one input
+//!        └────────────────────────────────┤
+//!                   RTCPeerConnection ◄── connection/      WebSocket ◄── hub.rs
+//!                   IndexedDB (js/store.js) ◄── rows       setTimeout, clocks, randomness ◄── browser.rs
+//! ```
+//!
+//! Invariants:
+//! - **one borrow at a time**: an input is handled whole, its effects are performed, and only then are JavaScript's
+//!   listeners called, so they may call back into the node;
+//! - **a connection is always closed**: browsers keep one that is merely forgotten;
+//! - **`persisted` follows the transaction's `complete` event**, with strict durability, and nothing else;
+//! - **a DTLS certificate is named without doubt**: a description with more than one fingerprint is refused.
+//!
+//! The JavaScript side (`js/meshwork.js`, `js/meshwork.d.ts`) is what web developers use; `docs/web.md` shows how.
+
+mod api;
+mod browser;
+mod change;
+mod connection;
+mod error;
+mod event;
+mod host;
+mod hub;
+mod join;
+mod options;
+mod profile;
+mod stage;
+mod status;
+
+pub use api::WebNode;

@@ -1,0 +1,60 @@
+//! A node at a glance.
+
+use std::collections::BTreeMap;
+
+use meshwork::{Mesh, SessionId};
+use meshwork_transport::LinkState;
+use serde_json::{Value as Json, json};
+
+use crate::{event, profile::Membership};
+
+/// What `mesh.status()` shows.
+pub(crate) fn of(mesh: &Mesh, membership: &Membership, stalled: Option<&str>) -> Json {
+    let machines = mesh.machines();
+    let members = machines.presence.as_ref().map(|presence| presence.members()).unwrap_or_default();
+    let names: BTreeMap<SessionId, &str> =
+        members.iter().map(|member| (member.session, member.name.as_str())).collect();
+    let links: Vec<Json> = machines
+        .transport
+        .links()
+        .iter()
+        .map(|link| {
+            let stage = match link.state {
+                LinkState::Up => "up".into(),
+                LinkState::Waiting { .. } => "waiting".into(),
+                LinkState::Attempting(stage) => format!("{stage:?}").to_lowercase(),
+            };
+            json!({
+                "session": link.session, "node": link.node, "name": names.get(&link.session), "stage": stage,
+                "rttMs": link.rtt_us.map(|us| us as f64 / 1000.0), "queuedBytes": link.queued_bytes,
+                "sentBytes": link.traffic.bytes_sent, "receivedBytes": link.traffic.bytes_received,
+            })
+        })
+        .collect();
+    let hubs: Vec<Json> = machines
+        .discovery
+        .iter()
+        .flat_map(|discovery| discovery.hubs())
+        .map(|hub| json!({"url": hub.url.as_str(), "joined": hub.joined}))
+        .collect();
+    let own = machines.presence.as_ref().map(|presence| event::member(&presence.own()));
+    let incarnation = machines.op_log.incarnation();
+    let clock: BTreeMap<String, u64> =
+        machines.op_log.version().iter().map(|(replica, tip)| (replica.to_string(), tip.sequence)).collect();
+    let totals = machines.transport.totals();
+    json!({
+        "self": own,
+        "replica": incarnation.replica,
+        "space": membership.space,
+        "hubs": hubs,
+        "links": links,
+        "peers": members.iter().map(event::member).collect::<Vec<_>>(),
+        "clock": clock,
+        "operations": machines.op_log.operations(),
+        "pending": machines.op_log.pending(),
+        "confirmed": machines.consensus.as_ref().map(|consensus| consensus.confirmed_operations()),
+        "storageStalled": stalled,
+        "sentBytes": totals.bytes_sent,
+        "receivedBytes": totals.bytes_received,
+    })
+}

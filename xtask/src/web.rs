@@ -1,0 +1,148 @@
+//! The browser node: WebAssembly, its JavaScript and the demo page, in one directory.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    process::{output, run as run_command, succeeds},
+    wasm::{TARGET, compiler},
+    workspace::Workspace,
+};
+
+/// What a server sends smaller: everything but what is small already.
+const COMPRESSED: [&str; 4] = ["wasm", "js", "css", "html"];
+
+/// Where the files are, below the target directory: `meshwork hub --page` takes it.
+const PAGE: &str = "page";
+
+/// Builds everything, and says how large it is. Returns where it is.
+pub(crate) fn run(workspace: &Workspace) -> Result<PathBuf> {
+    let wasm = compile(workspace)?;
+    let page = workspace.target_directory.join(PAGE);
+    if page.exists() {
+        fs::remove_dir_all(&page).with_context(|| format!("cannot empty {}", page.display()))?;
+    }
+    fs::create_dir_all(&page)?;
+    bind(workspace, &wasm, &page)?;
+    optimise(&page.join("meshwork_web_bg.wasm"))?;
+    let source = workspace.package("meshwork-web")?.manifest_path.with_file_name("");
+    copy(&source.join("js"), &page)?;
+    copy(&source.join("page"), &page)?;
+    compress(&page)?;
+    eprintln!("try: cargo run --release -- hub --page {}", page.display());
+    Ok(page)
+}
+
+fn compile(workspace: &Workspace) -> Result<PathBuf> {
+    // A directory of its own: the other builds for browsers are of other profiles and features.
+    let directory = workspace.target_directory.join("web");
+    let mut command = compiler(&workspace.workspace_root)?;
+    command.args(["build", "-p", "meshwork-web", "--lib", "--features", "small", "--profile", "web"]);
+    command.args(["--target", TARGET, "--target-dir"]).arg(&directory);
+    run_command(&mut command)?;
+    Ok(directory.join(TARGET).join("web").join("meshwork_web.wasm"))
+}
+
+/// Writes the JavaScript that the module needs. The tool has to be of the very version of the library.
+fn bind(workspace: &Workspace, wasm: &Path, page: &Path) -> Result<()> {
+    let version = locked(&workspace.workspace_root.join("Cargo.lock"), "wasm-bindgen")?;
+    let tools = workspace.target_directory.join("web-tools");
+    let places = [PathBuf::from("wasm-bindgen"), tools.join("bin").join("wasm-bindgen")];
+    let is_it = |program: &&PathBuf| {
+        let mut command = Command::new(program);
+        command.arg("--version").stderr(Stdio::null());
+        succeeds(Command::new(program).arg("--version"))
+            && output(&mut command).is_ok_and(|printed| printed.trim() == format!("wasm-bindgen {version}"))
+    };
+    let program = match places.iter().find(is_it) {
+        Some(program) => program,
+        None => {
+            eprintln!("wasm-bindgen {version} is not here: installing it into {}", tools.display());
+            let mut install = Command::new("cargo");
+            install.args(["install", "wasm-bindgen-cli", "--version", &version, "--root"]).arg(&tools);
+            run_command(install.arg("--target-dir").arg(tools.join("build")))?;
+            &places[1]
+        }
+    };
+    let mut command = Command::new(program);
+    command.arg(wasm).args(["--target", "web", "--no-typescript", "--out-dir"]).arg(page);
+    command.args(["--remove-name-section", "--remove-producers-section"]);
+    run_command(&mut command)
+}
+
+/// The version of a package in a lock file.
+fn locked(lock: &Path, package: &str) -> Result<String> {
+    let text = fs::read_to_string(lock).with_context(|| format!("cannot read {}", lock.display()))?;
+    let mut lines = text.lines().skip_while(|line| *line != format!("name = \"{package}\""));
+    let version = lines.nth(1).and_then(|line| line.strip_prefix("version = \""));
+    let version = version.and_then(|rest| rest.strip_suffix('"'));
+    Ok(version.with_context(|| format!("no `{package}` in {}", lock.display()))?.to_owned())
+}
+
+/// Makes the module smaller, with a tool that not everybody has.
+fn optimise(wasm: &Path) -> Result<()> {
+    if !succeeds(Command::new("wasm-opt").arg("--version")) {
+        eprintln!("no wasm-opt here (Debian: binaryen), so the module stays a tenth larger than it could be");
+        return Ok(());
+    }
+    let optimised = wasm.with_extension("optimised");
+    let mut command = Command::new("wasm-opt");
+    command.args(["-Oz", "--all-features", "--strip-target-features"]);
+    run_command(command.arg(wasm).arg("-o").arg(&optimised))?;
+    fs::rename(&optimised, wasm).context("cannot replace the module")
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let entry = entry?;
+        fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+/// Puts a `.gz` beside each file that gains by it, and prints the sizes.
+fn compress(page: &Path) -> Result<()> {
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(page)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.retain(|file| {
+        let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        COMPRESSED.contains(&extension)
+    });
+    files.sort();
+    eprintln!("{:>10} {:>10}", "bytes", "gzip");
+    for file in files {
+        let compressed = Command::new("gzip").args(["-9", "-n", "-c"]).arg(&file).output();
+        let compressed = compressed.context("cannot start gzip")?;
+        if !compressed.status.success() {
+            bail!("gzip failed on {}", file.display());
+        }
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        eprintln!("{:>10} {:>10}  {name}", fs::metadata(&file)?.len(), compressed.stdout.len());
+        fs::write(file.with_file_name(format!("{name}.gz")), compressed.stdout)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_file_says_which_version() {
+        let directory = std::env::temp_dir().join(format!("xtask-lock-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let lock = directory.join("Cargo.lock");
+        let package = |name: &str, version: &str| {
+            format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n\n")
+        };
+        fs::write(&lock, package("wasm-bindgen-macro", "9.9.9") + &package("wasm-bindgen", "0.2.7")).unwrap();
+        assert_eq!(locked(&lock, "wasm-bindgen").unwrap(), "0.2.7");
+        assert!(locked(&lock, "wasm").is_err());
+        fs::remove_dir_all(directory).unwrap();
+    }
+}
