@@ -57,6 +57,15 @@ swarm seeds="0..1000" scenario="chaos":
 chaos *arguments:
     cargo xtask chaos {{ arguments }}
 
+# Build the browser node and its demo page, and serve it at http://127.0.0.1:7070
+page:
+    cargo xtask web
+    cargo run --release -- hub --page "${CARGO_TARGET_DIR:-target}/page"
+
+# Drive Chromium and Firefox beside native nodes
+e2e *arguments:
+    cargo xtask e2e {{ arguments }}
+
 # Fuzz every target, or those named, for `seconds` each
 fuzz seconds="60" *targets:
     cargo xtask fuzz --seconds {{ seconds }} {{ targets }}

@@ -6,6 +6,7 @@
 mod chaos;
 mod demo;
 mod deps;
+mod e2e;
 mod examples;
 mod fuzz;
 mod process;
@@ -37,6 +38,17 @@ enum Task {
     },
     /// Build the browser node and the demo page into target/page, and print its size
     Web,
+    /// Drive Chromium and Firefox, with native nodes in one room, and check what everybody sees
+    E2e {
+        /// Only these browsers: `chromium`, `firefox`
+        browsers: Vec<String>,
+        /// Measure as well, with a release build
+        #[arg(long)]
+        measure: bool,
+        /// The page is built already, by `cargo xtask web`
+        #[arg(long)]
+        built: bool,
+    },
     /// Run each fuzz target over its corpus (needs a nightly toolchain and cargo-fuzz)
     Fuzz {
         /// How long each target runs
@@ -75,6 +87,7 @@ fn run(task: Task) -> Result<()> {
         Task::Purity => purity::run(&workspace),
         Task::Wasm { packages } => wasm::run(&workspace, &packages),
         Task::Web => web::run(&workspace).map(drop),
+        Task::E2e { browsers, measure, built } => e2e::run(&workspace, &browsers, measure, built),
         Task::Fuzz { seconds, targets } => fuzz::run(&workspace, seconds, &targets),
         Task::Examples => examples::run(&workspace),
         Task::Demo => demo::run(&workspace),

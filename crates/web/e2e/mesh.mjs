@@ -1,7 +1,8 @@
 // Hubs, nodes and browsers as processes of their own, all of which end with the test.
 
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -116,6 +117,28 @@ function run(args) {
     child.stderr.on("data", (data) => (complaints += data));
     child.on("exit", (code) => (code === 0 ? resolve(printed) : reject(new Error(`${args.join(" ")}: ${complaints}`))));
   });
+}
+
+/** Somebody's own web server, with a page at the root and our files in `/meshwork/`. */
+export async function serve(page, files) {
+  const kinds = { js: "text/javascript", wasm: "application/wasm" };
+  const server = createServer(async ({ url }, response) => {
+    const name = url.match(/^\/meshwork\/([^/]+)$/)?.[1];
+    if (url === "/") {
+      response.writeHead(200, { "content-type": "text/html" }).end(page);
+    } else if (files.includes(name)) {
+      const content = await readFile(join(process.env.PAGE, name));
+      response.writeHead(200, { "content-type": kinds[name.split(".").at(-1)] }).end(content);
+    } else {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  endings.push(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${server.address().port}/`;
 }
 
 /** A browser with a new, empty profile. */

@@ -1,9 +1,9 @@
 // Real browsers and native nodes in one room: `cargo xtask e2e` runs this.
 
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { endAll, openTab, startBrowser, startHub, startNode, until } from "./mesh.mjs";
+import { endAll, openTab, serve, startBrowser, startHub, startNode, until } from "./mesh.mjs";
 import { measure } from "./measure.mjs";
 
 const ROOM = "E2E001";
@@ -120,6 +120,31 @@ async function scenario(kinds) {
   if (JSON.stringify(refused) !== JSON.stringify(expected)) throw new Error(`refusals: ${refused}, not ${expected}`);
 }
 
+/** The page of docs/web.md, as it stands there. */
+async function guide(kinds) {
+  says("the page of docs/web.md shares a list between two browsers");
+  const guide = await readFile(new URL("../../../docs/web.md", import.meta.url), "utf8");
+  const page = guide.match(/```html\n([^]*?)```/)[1];
+  const hub = await startHub();
+  const files = ["meshwork.js", "meshwork_web.js", "meshwork_web_bg.wasm", "store.js"];
+  const site = await serve(page.replace("http://127.0.0.1:7070", hub.address), files);
+  const pages = [];
+  for (const kind of kinds) {
+    const tab = await (await startBrowser(kind)).newPage();
+    tab.on("pageerror", (error) => console.error(`    ${error.message}`));
+    await tab.goto(site);
+    pages.push(tab);
+  }
+  const [first, second] = pages;
+  const shows = (tab) => () => tab.$$eval("li", (items) => items.map((item) => item.textContent));
+  await second.type("input", "bread");
+  await second.click("button");
+  await until("the first browser shows it", shows(first), ["bread"]);
+  await until("it is stored on two nodes", () => second.$eval("p", (text) => text.textContent), "Stored on two nodes.");
+  await first.click("li");
+  await until("deleted in one, gone in the other", shows(second), []);
+}
+
 /** Objects in the order in which documents show them. */
 function sorted(value) {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
@@ -149,6 +174,8 @@ for (const kinds of runs) {
   const started = Date.now();
   try {
     await scenario(kinds);
+    await endAll();
+    await guide(kinds);
     console.log(`  passed in ${((Date.now() - started) / 1000).toFixed(1)} s`);
     await endAll();
     if (wanted.includes("measure")) await measure(kinds, says);

@@ -98,22 +98,34 @@ function note(event) {
   performance.mark(`meshwork ${event.type}`);
   const story = STORIES[event.type]?.(event);
   if (!story) return;
-  const when = new Date().toLocaleTimeString();
-  element("log").prepend(make("li", {}, make("span", { className: "when" }, `${when} `), story));
-  while (element("log").childElementCount > LOG_LINES_MAX) element("log").lastChild.remove();
-  if (event.type === "operation") flow();
+  stories.push(`${new Date().toLocaleTimeString()} `, story);
+  flowing ||= event.type === "operation";
   soon();
 }
 
 /** At most once a frame, however much happens. */
 let due = false;
+let flowing = false;
+const stories = [];
 function soon() {
   if (due || !mesh) return;
   due = true;
   requestAnimationFrame(() => {
     due = false;
+    if (flowing) flow();
+    flowing = false;
     show();
   });
+}
+
+function showStories() {
+  const log = element("log");
+  // Of very many, the last.
+  const told = stories.splice(0).slice(-2 * LOG_LINES_MAX);
+  for (let at = 0; at < told.length; at += 2) {
+    log.prepend(make("li", {}, make("span", { className: "when" }, told[at]), told[at + 1]));
+  }
+  while (log.childElementCount > LOG_LINES_MAX) log.lastChild.remove();
 }
 
 // What is shown.
@@ -133,6 +145,7 @@ function show() {
   element("json").textContent = JSON.stringify(app.json(), null, 2);
   element("hash").textContent = `state ${short(mesh.stateHash())}`;
   showFigures(status);
+  showStories();
 }
 
 function showConnection({ hubs, peers, links }) {
