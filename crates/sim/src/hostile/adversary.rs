@@ -262,7 +262,7 @@ impl Adversary {
         shots
     }
 
-    /// One replica, two chains: one for these, one for those.
+    /// One replica, two beginnings: one for these, one for those.
     fn contradict(&mut self, view: &View<'_>, ledger: &mut Ledger) -> Vec<Shot> {
         if self.branched >= BRANCHED_MAX {
             return Vec::new();
@@ -270,16 +270,14 @@ impl Adversary {
         self.branched += 1;
         let seed = Seed::from_number(self.random.number());
         let mut branches = Vec::new();
-        let length = 1 + self.random.below(3);
+        // One operation each: a log that has closed a replica keeps to the branch that it has, and what others need of
+        // a longer one does not come to it.
         for side in 0..2 {
             let mut author = Author::new(view.space, view.keys.clone(), &seed);
-            let branch = (0..length).filter_map(|_| {
-                let dependencies = known(&mut self.random, view);
-                author.write(&mut self.random, view.now.wall_ms + side, dependencies)
-            });
-            branches.push(branch.collect::<Vec<_>>());
+            let dependencies = known(&mut self.random, view);
+            branches.extend(author.write(&mut self.random, view.now.wall_ms + side, dependencies));
         }
-        let first = branches.first().and_then(|branch| branch.first()?.operations().first());
+        let first = branches.first().and_then(|branch| branch.operations().first());
         ledger.branched.extend(first.map(|operation| (operation.dot.replica, operation.dot)));
         let mut shots = Vec::new();
         let lone = view.prey.len() == 1;
@@ -288,9 +286,7 @@ impl Adversary {
             let side = if to < 2 { to } else { self.random.below(2) as usize };
             let told = branches.iter().enumerate().filter(|(branch, _)| lone || *branch == side);
             for (_, branch) in told {
-                let blocks = branch.iter().map(|entry| entry.bytes().clone()).collect();
-                let message = Message::Blocks { wanted: false, blocks };
-                let frames = frames::wrap(Protocol::OpLog, &message);
+                let frames = frames::wrap(Protocol::OpLog, &new_blocks(branch.bytes().clone()));
                 shots.extend(Volley::of(Channel::Live, frames).innocent().at(to));
             }
         }
