@@ -65,6 +65,8 @@ pub(crate) struct Node {
     pub(crate) closing: bool,
     /// When it will be woken, on its own clock.
     armed: Option<Monotonic>,
+    /// Its timers do not fire before.
+    hung_until: Monotonic,
     /// What is wrong with it on purpose.
     pub(crate) bug: Option<Bug>,
 }
@@ -93,6 +95,7 @@ impl Node {
             doomed: None,
             closing: false,
             armed: None,
+            hung_until: Monotonic::default(),
             bug: None,
         }
     }
@@ -184,7 +187,11 @@ impl Node {
             signer: signer.clone(),
             verifier,
         };
-        let transport = Transport::new(Default::default(), context, now, seed.fork("transport"));
+        let mut config = transport::Config::default();
+        if self.bug == Some(Bug::NeverRedial) {
+            (config.retry_min_ms, config.retry_max_ms) = (FOREVER_MS, FOREVER_MS);
+        }
+        let transport = Transport::new(config, context, now, seed.fork("transport"));
         let capabilities = presence::Capabilities::default();
         let context = presence::Context { session, node: self.keys.node(), name: name.clone(), capabilities };
         let mut config = presence::Config::default();
@@ -194,7 +201,10 @@ impl Node {
         let presence = Presence::new(config, context, now);
         let context =
             discovery::Context { session, signer: signer.clone(), name, space: Some(space), access: None };
-        let config = discovery::Config { hubs: hub_url(), room: room(), ..Default::default() };
+        let mut config = discovery::Config { hubs: hub_url(), room: room(), ..Default::default() };
+        if self.bug == Some(Bug::NeverRejoin) {
+            (config.backoff_min_ms, config.backoff_max_ms) = (FOREVER_MS, FOREVER_MS);
+        }
         let discovery = Discovery::new(config, context, now, seed.fork("discovery"));
         let context = consensus::Context {
             space,
@@ -230,6 +240,14 @@ impl Node {
         }
     }
 
+    /// Its wall clock is set.
+    pub(crate) fn set_clock(&mut self, now: Monotonic, by_ms: i64) {
+        self.clock.jump(by_ms);
+        if self.bug == Some(Bug::WallClockTimers) && by_ms < 0 {
+            self.hung_until = now + Duration::from_millis(by_ms.unsigned_abs());
+        }
+    }
+
     /// Takes a new deadline; returns the true moment at which to wake it, if that was not arranged already.
     pub(crate) fn arm(&mut self, now: Monotonic, deadline: Option<Deadline>) -> Option<Monotonic> {
         let at = deadline.map(|deadline| deadline.at);
@@ -252,7 +270,7 @@ impl Node {
         if !due || !self.is_up() || self.life != life || self.paused > 0 {
             return Wake::No;
         }
-        let fires = self.timer(now);
+        let fires = self.timer(now).max(self.hung_until);
         if fires > now {
             return Wake::At(fires);
         }

@@ -29,6 +29,16 @@ pub enum Bug {
     ArrivalOrder,
     /// Writes are acknowledged before they are durable.
     AcknowledgeEarly,
+    /// The same, but only while the disk is full or slow.
+    AcknowledgeUnderPressure,
+    /// What is lost on the way is not sent again.
+    ForgetLost,
+    /// A link that broke is not made again.
+    NeverRedial,
+    /// Timers go by the wall clock: one that is set back stops them.
+    WallClockTimers,
+    /// Whoever has lost the hub does not come back to it.
+    NeverRejoin,
     /// The disk loses every tenth write and says nothing.
     LoseWrites,
     /// An operation counts as confirmed when its author has stored it.

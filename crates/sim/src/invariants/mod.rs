@@ -9,6 +9,7 @@ mod equivocation;
 mod presence;
 mod progress;
 mod receipts;
+mod signalling;
 mod trust;
 
 use meshwork::{Deadline, Effect, Mesh, Monotonic, Version};
@@ -141,6 +142,7 @@ pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
         Box::new(presence::Presence),
         Box::new(receipts::Receipts::new(nodes)),
         Box::new(progress::Progress::new(nodes)),
+        Box::new(signalling::Signalling),
         Box::new(trust::Trust),
     ]
 }

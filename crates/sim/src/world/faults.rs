@@ -45,7 +45,7 @@ impl World {
             }
             Fault::DiskFull { node } => self.nodes[node].disk.full += 1,
             Fault::DiskSlow { node, factor } => self.nodes[node].disk.slowness += factor,
-            Fault::ClockJump { node, by_ms } => self.nodes[node].clock.jump(by_ms),
+            Fault::ClockJump { node, by_ms } => self.nodes[node].set_clock(self.now, by_ms),
             Fault::Throttle { node } => {
                 self.away(node, true);
                 self.nodes[node].throttled += 1;

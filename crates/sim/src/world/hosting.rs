@@ -192,7 +192,10 @@ impl World {
         let at = state.disk.free_at.max(self.now) + delay * (1 + state.disk.slowness);
         state.disk.free_at = at;
         let life = state.life;
-        if state.bug == Some(Bug::AcknowledgeEarly) {
+        let pressed = state.disk.full > 0 || state.disk.slowness > 0;
+        if state.bug == Some(Bug::AcknowledgeEarly)
+            || (pressed && state.bug == Some(Bug::AcknowledgeUnderPressure))
+        {
             let input = Box::new(Input::Persisted { write });
             self.schedule(Duration::ZERO, Event::Tell { node, life, input });
         }

@@ -78,6 +78,9 @@ impl World {
         let bytes = frame.len();
         let frame =
             if self.nodes[from.node].bug == Some(Bug::CorruptFrames) { corrupt(&frame) } else { frame };
+        if self.nodes[from.node].bug == Some(Bug::ForgetLost) && self.network.loses(from.node, to.node) {
+            return self.schedule(DESCRIBE, Event::Sent { from, channel, bytes });
+        }
         let at = self.network.send(self.now, from, to, channel, frame);
         self.schedule_at(at, Event::Sent { from, channel, bytes });
         self.schedule_at(at, Event::Frame { to, channel });
