@@ -34,6 +34,7 @@ pub(crate) fn run(workspace: &Workspace, only: &[String], measure: bool, built: 
 
     let scripts = workspace.package("meshwork-web")?.manifest_path.with_file_name("e2e");
     let modules = install(&scripts, &target.join("e2e"))?;
+    check_types(&scripts, &modules)?;
     let mut command = Command::new("node");
     command.arg(scripts.join("run.mjs"));
     for (name, programs, variable) in BROWSERS {
@@ -63,6 +64,14 @@ fn find(name: &str, programs: &[&str], variable: &str) -> Result<PathBuf> {
     places.find(|place| place.is_file()).with_context(|| {
         format!("no {name} here: on Debian, `apt-get install {}`; or set {variable} to its path", programs[0])
     })
+}
+
+/// Compiles a user of the JavaScript API's types.
+fn check_types(scripts: &Path, modules: &Path) -> Result<()> {
+    let mut command = Command::new(modules.join(".bin").join("tsc"));
+    command.args(["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom"]);
+    command.args(["--module", "nodenext"]);
+    run_command(command.arg(scripts.join("types.ts")))
 }
 
 /// Puts what drives the browsers into `directory`, outside of the source tree.

@@ -118,6 +118,21 @@ async function scenario(kinds) {
   }, address);
   const expected = ["storage-in-use", "usage", "hub-refused"];
   if (JSON.stringify(refused) !== JSON.stringify(expected)) throw new Error(`refusals: ${refused}, not ${expected}`);
+
+  says("a tab's storage is removed while it is closed: the mesh gives back everything");
+  await again.run(async () => {
+    await globalThis.mesh.leave();
+    await new Promise((resolve, reject) => {
+      const removed = indexedDB.deleteDatabase("meshwork/E2E001");
+      Object.assign(removed, { onsuccess: resolve, onerror: reject, onblocked: reject });
+    });
+  });
+  const kept = await ada.json();
+  const anew = await openTab(secondBrowser, "bob", address, ROOM);
+  await everybodyShows([anew], kept);
+  await anew.set("begun/anew", true);
+  await everybodyShows([ada, native], await anew.json());
+  await equalHashes([ada, anew]);
 }
 
 /** The page of docs/web.md, as it stands there. */

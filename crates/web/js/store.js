@@ -141,7 +141,8 @@ export class Store {
       // Without waiting for each request's answer: a page that goes away now leaves a whole transaction behind.
       transaction.commit();
     } catch (error) {
-      this.#failed(batch, error);
+      // Not at once: the node that is writing cannot be told before it has finished.
+      queueMicrotask(() => this.#failed(batch, error));
     }
   }
 
