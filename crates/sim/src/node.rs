@@ -24,7 +24,7 @@ use crate::{
 /// For settings that are wrong on purpose.
 const FOREVER_MS: u64 = 1_000_000_000;
 /// So few that the bound is met.
-pub(crate) const BUFFERED_BLOCKS_MAX: usize = 24;
+pub(crate) const BUFFERED_BLOCKS_MAX: usize = 16;
 /// How often timers fire in a hidden tab.
 const THROTTLED_US: u64 = 60_000_000;
 
