@@ -66,7 +66,7 @@ async function enter({ name, room, password }) {
   app = mesh.document("app");
   app.subscribe(soon);
   door.hidden = true;
-  element("mesh").hidden = false;
+  element("inside").hidden = false;
   show();
   const refresh = setInterval(show, REFRESH_MS);
   mesh.on("left", () => clearInterval(refresh));
