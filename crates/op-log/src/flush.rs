@@ -186,8 +186,9 @@ impl OpLog {
         if !rows.is_empty() {
             let replica = self.author.replica;
             let tip = self.history.version.tip(&replica).copied();
-            self.persist(rows, tip.map(|tip| (replica, tip)));
+            // Peers first: the write takes longer than they do, and neither waits for the other.
             self.release(now);
+            self.persist(rows, tip.map(|tip| (replica, tip)));
         }
     }
 

@@ -162,7 +162,14 @@ export async function openTab(browser, name, hub, room, before) {
   });
   if (before) await page.evaluateOnNewDocument(before);
   await page.goto(`${hub}/?name=${name}&room=${room}`);
-  const tab = {
+  const tab = asTab(name, page);
+  await until(`${name} is a member`, tab.isMember, true);
+  return tab;
+}
+
+/** A page with the demo in it. */
+export function asTab(name, page) {
+  return {
     name,
     page,
     /** Runs in the page. */
@@ -177,9 +184,8 @@ export async function openTab(browser, name, hub, room, before) {
         return peers.filter(({ session }) => up.has(session)).map(({ name }) => name).sort();
       }),
     members: () => page.evaluate(() => globalThis.mesh.status().peers.map(({ name }) => name).sort()),
+    isMember: () => page.evaluate(() => Boolean(globalThis.mesh)),
   };
-  await until(`${name} is a member`, () => page.evaluate(() => Boolean(globalThis.mesh)), true);
-  return tab;
 }
 
 /** Asks until the answer is the expected one. */

@@ -3,7 +3,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { endAll, openTab, serve, startBrowser, startHub, startNode, until } from "./mesh.mjs";
+import { asTab, endAll, openTab, serve, startBrowser, startHub, startNode, until } from "./mesh.mjs";
 import { measure } from "./measure.mjs";
 
 const ROOM = "E2E001";
@@ -135,6 +135,59 @@ async function scenario(kinds) {
   await equalHashes([ada, anew]);
 }
 
+/** Counts on which side of its connections this tab is: the one that heard an answer, or an offer. */
+function countRoles() {
+  globalThis.roles = { answer: 0, offer: 0 };
+  const real = RTCPeerConnection.prototype.setRemoteDescription;
+  RTCPeerConnection.prototype.setRemoteDescription = function (description) {
+    globalThis.roles[description.type] += 1;
+    return real.call(this, description);
+  };
+}
+
+/** Who offers is decided by session ids, which are random: a tab is opened until both have. */
+async function bothRoles(kind) {
+  says("the browser offers and the native node answers, and the other way round");
+  const hub = await startHub();
+  const native = await startNode("native", hub.address, ROOM);
+  const browser = await startBrowser(kind);
+  const seen = new Set();
+  for (let opening = 0; seen.size < 2; opening += 1) {
+    if (opening === 30) throw new Error(`in each of ${opening} links, the browser ${[...seen]}`);
+    const tab = await openTab(browser, "ada", hub.address, ROOM, countRoles);
+    await until("ada is linked", tab.linked, ["native"]);
+    const heard = await tab.run(() => globalThis.roles);
+    if (heard.offer + heard.answer === 1) seen.add(heard.answer ? "offers" : "answers");
+    await tab.page.close();
+    await until("ada is gone", native.linked, []);
+  }
+}
+
+/** An invitation's link opens the page, and holds the secret of a room with a password. */
+async function invitation(kinds) {
+  says("an invitation's link lets a browser into a room with a password");
+  const hub = await startHub();
+  const first = await (await startBrowser(kinds[0])).newPage();
+  await first.goto(hub.address);
+  for (const [field, text] of [["name", "ada"], ["room", ROOM], ["password", "correct horse"]]) {
+    await first.type(`#door [name=${field}]`, text);
+  }
+  await first.click("#door button");
+  const ada = asTab("ada", first);
+  await until("ada is a member", ada.isMember, true);
+  const link = await ada.run((hub, room) => globalThis.mesh.invitation(hub, room), hub.address, ROOM);
+  const page = await (await startBrowser(kinds[1])).newPage();
+  await page.goto(link);
+  await page.type("#door [name=name]", "bob");
+  await page.click("#door button");
+  await until("ada is linked to bob", ada.linked, ["bob"]);
+  const stranger = await ada.run(async (hub) => {
+    const { Mesh } = await import("/page/meshwork.js");
+    return Mesh.join({ hub, room: "E2E001", storage: false }).then(() => "let in", ({ code }) => code);
+  }, hub.address);
+  if (stranger !== "hub-refused") throw new Error(`a stranger without the password: ${stranger}`);
+}
+
 /** The page of docs/web.md, as it stands there. */
 async function guide(kinds) {
   says("the page of docs/web.md shares a list between two browsers");
@@ -191,6 +244,10 @@ for (const kinds of runs) {
     await scenario(kinds);
     await endAll();
     await guide(kinds);
+    await endAll();
+    await invitation(kinds);
+    await endAll();
+    await bothRoles(kinds[0]);
     console.log(`  passed in ${((Date.now() - started) / 1000).toFixed(1)} s`);
     await endAll();
     if (wanted.includes("measure")) await measure(kinds, says);
