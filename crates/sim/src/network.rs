@@ -47,6 +47,7 @@ struct Frames {
 }
 
 /// A frame on its way.
+#[derive(Clone, Debug)]
 pub(crate) struct Frame {
     /// When it set out.
     pub(crate) sent: Monotonic,

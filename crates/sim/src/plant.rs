@@ -31,6 +31,8 @@ pub enum Bug {
     AcknowledgeEarly,
     /// The same, but only while the disk is full or slow.
     AcknowledgeUnderPressure,
+    /// Nothing is sent on the lossy channel.
+    LoseDatagrams,
     /// What is lost on the way is not sent again.
     ForgetLost,
     /// A link that broke is not made again.

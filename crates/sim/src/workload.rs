@@ -1,6 +1,6 @@
 //! Random edits that meet.
 
-use meshwork::{DocumentId, Edit, Random, Seed, Value};
+use meshwork::{Command, DocumentId, Edit, Random, Seed, Value};
 
 /// The transaction of that number: a document out of two, and edits of a few shared places of it.
 pub(crate) fn edit(seed: &Seed, number: u64) -> (DocumentId, Vec<Edit>) {
@@ -10,6 +10,12 @@ pub(crate) fn edit(seed: &Seed, number: u64) -> (DocumentId, Vec<Edit>) {
     let document = DocumentId::new(name).unwrap_or_else(|error| unreachable!("{error}"));
     let edits = (0..1 + random.below(3)).map(|_| one(&mut random)).collect();
     (document, edits)
+}
+
+/// The value that goes with the transaction of that number, if any: where the cursor is.
+pub(crate) fn value(number: u64) -> Option<Command> {
+    let value = number.to_le_bytes().to_vec().into();
+    number.is_multiple_of(3).then(|| Command::SetEphemeral { key: "cursor".into(), value, ttl_ms: 600_000 })
 }
 
 fn one(random: &mut Random) -> Edit {

@@ -4,7 +4,7 @@
 use meshwork_sim::{Bug, Plan, Scenario, Trace, World};
 
 /// Which bug, in which scenario, within how many seeds, by which invariants.
-const TABLE: [(Bug, &str, u64, &[&str]); 12] = [
+const TABLE: [(Bug, &str, u64, &[&str]); 13] = [
     (Bug::SkipDeduplication, "calm", 1, &["causality"]),
     (Bug::DeliverEarly, "calm", 1, &["causality", "convergence", "trust"]),
     (Bug::ForgetResends, "partitions", 4, &["convergence"]),
@@ -15,6 +15,7 @@ const TABLE: [(Bug, &str, u64, &[&str]); 12] = [
     (Bug::NeverExpire, "chaos", 20, &["presence"]),
     (Bug::NeverAway, "browsers", 20, &["presence"]),
     (Bug::CorruptFrames, "calm", 1, &["trust", "convergence"]),
+    (Bug::LoseDatagrams, "calm", 1, &["ephemeral"]),
     (Bug::Spin, "calm", 1, &["progress"]),
     (Bug::ReuseIds, "chaos", 30, &["equivocation", "trust", "convergence"]),
 ];

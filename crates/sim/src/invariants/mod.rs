@@ -5,6 +5,7 @@ mod causality;
 mod containment;
 mod convergence;
 mod durability;
+mod ephemeral;
 mod equivocation;
 mod presence;
 mod progress;
@@ -138,6 +139,7 @@ pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
         Box::new(containment::Containment::new(nodes)),
         Box::new(convergence::Convergence::default()),
         Box::new(durability::Durability::new(nodes)),
+        Box::new(ephemeral::Ephemeral),
         Box::new(equivocation::Equivocation::new(nodes)),
         Box::new(presence::Presence),
         Box::new(receipts::Receipts::new(nodes)),

@@ -7,7 +7,10 @@ use meshwork_transport::{ConnectionAction, ConnectionEvent, Fingerprints};
 use meshwork_wire::Channel;
 
 use super::{Event, World};
-use crate::{network::End, plant::Bug};
+use crate::{
+    network::{End, Frame},
+    plant::Bug,
+};
 
 /// How long a description takes to make.
 const DESCRIBE: Duration = Duration::from_millis(2);
@@ -78,12 +81,38 @@ impl World {
         let bytes = frame.len();
         let frame =
             if self.nodes[from.node].bug == Some(Bug::CorruptFrames) { corrupt(&frame) } else { frame };
+        if channel == Channel::Lossy {
+            return self.transmit_datagram(from, to, frame);
+        }
         if self.nodes[from.node].bug == Some(Bug::ForgetLost) && self.network.loses(from.node, to.node) {
             return self.schedule(DESCRIBE, Event::Sent { from, channel, bytes });
         }
         let at = self.network.send(self.now, from, to, channel, frame);
         self.schedule_at(at, Event::Sent { from, channel, bytes });
         self.schedule_at(at, Event::Frame { to, channel });
+    }
+
+    /// Datagrams are lost, come twice, and overtake each other.
+    fn transmit_datagram(&mut self, from: End, to: End, bytes: Bytes) {
+        self.schedule(DESCRIBE, Event::Sent { from, channel: Channel::Lossy, bytes: bytes.len() });
+        let dropped = self.nodes[from.node].bug == Some(Bug::LoseDatagrams)
+            || !self.network.reaches(from.node, to.node)
+            || self.network.loses(from.node, to.node);
+        if dropped {
+            return;
+        }
+        let leaves = self.network.leaves(self.now, from.node, to.node, bytes.len());
+        let copies = 1 + usize::from(self.network.duplicates(from.node, to.node));
+        for _ in 0..copies {
+            let at = leaves + self.network.delay(from.node, to.node);
+            let frame = Box::new(Frame { sent: self.now, bytes: bytes.clone() });
+            self.schedule_at(at, Event::Datagram { from: from.node, to, frame });
+        }
+    }
+
+    pub(super) fn datagram_arrives(&mut self, from: usize, to: End, frame: Frame) {
+        self.trace.frame(self.now, to.node, from, &frame);
+        self.judge_frame(from, to, Channel::Lossy, frame.bytes);
     }
 
     pub(super) fn frame_arrives(&mut self, to: End, channel: Channel) {

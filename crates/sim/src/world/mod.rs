@@ -22,7 +22,7 @@ use crate::{
     Attack, Plan, Trace,
     clock::Clock,
     invariants::{self, Invariant, Scene, Settled, Verdict, Violation},
-    network::{End, Network},
+    network::{End, Frame, Network},
     node::Node,
     plant::Bug,
     workload,
@@ -43,6 +43,8 @@ enum Event {
     Tell { node: usize, life: u64, input: Box<Input> },
     /// The oldest frame of a lane arrives.
     Frame { to: End, channel: Channel },
+    /// A datagram of a lossy channel arrives.
+    Datagram { from: usize, to: End, frame: Box<Frame> },
     /// A frame has left the sender's hands.
     Sent { from: End, channel: Channel, bytes: usize },
     /// A node's disk syncs its oldest write.
@@ -272,6 +274,7 @@ impl World {
             Event::Wake { node, life } => self.wake(node, life),
             Event::Tell { node, life, input } => self.tell(node, life, *input),
             Event::Frame { to, channel } => self.frame_arrives(to, channel),
+            Event::Datagram { from, to, frame } => self.datagram_arrives(from, to, *frame),
             Event::Sent { from, channel, bytes } => self.frame_sent(from, channel, bytes),
             Event::Sync { node, life } => self.sync(node, life),
             Event::Hub { connection, towards } => self.hub_arrival(connection, towards),
@@ -294,6 +297,9 @@ impl World {
             self.edits += 1;
             let command = Command::Edit { request: RequestId(self.edits), document, edits };
             self.step(planned.node, Some(Input::Command(command)));
+            if let Some(command) = workload::value(planned.number) {
+                self.step(planned.node, Some(Input::Command(command)));
+            }
         }
     }
 
