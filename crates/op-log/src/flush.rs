@@ -180,6 +180,13 @@ impl OpLog {
         Some(self.history.append(outline, hash))
     }
 
+    /// Signs and stores what is open, if it has waited long enough.
+    pub(crate) fn flush_if_due(&mut self, now: Timestamp) {
+        if !self.is_closing() && self.author.flush_due().is_some_and(|due| due.is_due(now)) {
+            self.flush(now);
+        }
+    }
+
     /// Asks for all that is signed to be stored.
     pub(crate) fn commit(&mut self, now: Timestamp) {
         let rows = std::mem::take(&mut self.author.sealed);

@@ -338,6 +338,8 @@ impl Machine for OpLog {
             Input::Drained { peer } => self.drained(now, peer),
             Input::Sync => self.compare_all(),
         }
+        // The timers of a hidden tab fire once a minute, while messages reach it at once.
+        self.flush_if_due(now);
         let operations = self.wake_own(now);
         self.deliver(operations);
         self.notice_waits(now);
@@ -347,9 +349,7 @@ impl Machine for OpLog {
         if self.is_closing() {
             return;
         }
-        if self.author.flush_due().is_some_and(|due| due.is_due(now)) {
-            self.flush(now);
-        }
+        self.flush_if_due(now);
         self.link_timeouts(now);
         if self.overdue.due().is_some_and(|due| due.is_due(now)) {
             self.look_at_waits(now);

@@ -177,3 +177,20 @@ fn one_signature_a_flush() {
     assert_eq!(Entry::read(SPACE, rows[0].value.clone().unwrap()).unwrap().operations().len(), 10);
     assert_eq!(log.poll_timeout(), None);
 }
+
+/// The timers of a hidden tab fire once a minute, but messages reach it.
+#[test]
+fn whatever_comes_signs_what_is_due() {
+    let mut log = open(vec![]);
+    effects(&mut log);
+    let at = |us: u64| Timestamp { monotonic: Monotonic(us), wall_ms: 0 };
+    for sequence in 1..=2 {
+        let operation = new_operation(&log, sequence, b"x");
+        log.handle(at(sequence * 100), Input::Append(vec![operation]));
+    }
+    effects(&mut log);
+    for (us, signed) in [(2_099, 0), (2_100, 1), (2_200, 0)] {
+        log.handle(at(us), Input::Sync);
+        assert_eq!(rows_of(&effects(&mut log)).len(), signed, "{us}");
+    }
+}
