@@ -33,6 +33,7 @@ mod mesh;
 #[cfg(feature = "native")]
 mod native;
 mod path;
+mod profile;
 pub mod route;
 
 pub use effect::{Effect, HubAction};
@@ -42,6 +43,7 @@ pub use mesh::{Machines, Mesh};
 #[cfg(feature = "native")]
 pub use native::*;
 pub use path::parse_path;
+pub use profile::{Membership, Profile, ProfileTextError};
 
 pub use meshwork_base::*;
 pub use meshwork_consensus::Policy;

@@ -1,6 +1,6 @@
 //! What a caller in JavaScript is told: `Error`s with a `code`.
 
-use meshwork::{ConfigError, EditError};
+use meshwork::{ConfigError, EditError, ProfileTextError};
 use wasm_bindgen::JsValue;
 
 /// A call that was refused.
@@ -18,6 +18,12 @@ pub(crate) enum WebError {
     /// The stored profile or log cannot be used.
     #[error("{0}")]
     Storage(String),
+    /// The stored profile is of another version, or damaged.
+    #[error(
+        "the stored profile {0}: reload the page for a newer build, use another name for `storage`, or clear this \
+         site's data to start anew"
+    )]
+    Profile(#[from] ProfileTextError),
     /// The stored profile is a member of another space, or has another secret.
     #[error("{0}")]
     Membership(String),
@@ -35,7 +41,7 @@ impl WebError {
             Self::Usage(_) | Self::Config(_) => "usage",
             Self::Edit(EditError::Closing) => "left",
             Self::Edit(_) => "edit-refused",
-            Self::Storage(_) => "storage-unusable",
+            Self::Storage(_) | Self::Profile(_) => "storage-unusable",
             Self::Membership(_) => "other-space",
             Self::Busy(_) => "busy",
             Self::NotJoined => "not-joined",

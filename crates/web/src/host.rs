@@ -7,8 +7,8 @@ use std::{
 };
 
 use meshwork::{
-    Command, DocumentId, Dot, Edit, EditError, Effect, Event, Input, Mesh, ReplicaId, RequestId, Row,
-    SessionId, WriteId,
+    Command, DocumentId, Dot, Edit, EditError, Effect, Event, Input, Membership, Mesh, Profile, ReplicaId,
+    RequestId, Row, SessionId, WriteId,
 };
 use meshwork_transport::ConnectionEvent;
 use serde_json::{Value as Json, json};
@@ -24,7 +24,6 @@ use crate::{
     hub::Hubs,
     join::{Member, Newcomer},
     options::Options,
-    profile::{Membership, Profile},
     stage::Stage,
     status,
 };
@@ -275,7 +274,7 @@ impl Inner {
         self.membership = Some(membership);
         self.unproven = unproven;
         if let (Some(profile), Some(store)) = (profile, &self.store) {
-            store.keep_profile(&profile.to_text());
+            store.keep_profile(&profile.to_json());
         }
         // The log names its incarnation first of all.
         [None, Some(Input::Command(Command::Start))].into()
@@ -330,7 +329,7 @@ impl Inner {
                 if let (Event::LinkUp { .. }, Some(store)) = (&told, &self.store)
                     && let Some(profile) = self.unproven.take()
                 {
-                    store.keep_profile(&profile.to_text());
+                    store.keep_profile(&profile.to_json());
                 }
                 self.events.push_back(event::to_json(&told));
                 None

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use meshwork::{Machines, Mesh, Policy, Row, Seed, SessionId, SpaceId};
+use meshwork::{Machines, Membership, Mesh, Policy, Profile, Row, Seed, SessionId, SpaceId};
 use meshwork_consensus::{self as consensus, Consensus};
 use meshwork_crdt_state::Documents;
 use meshwork_discovery::{self as discovery, Discovery};
@@ -15,7 +15,6 @@ use crate::{
     browser,
     error::WebError,
     options::{Options, Place},
-    profile::{Membership, Profile},
     stage::Stage,
 };
 
@@ -54,7 +53,7 @@ impl Newcomer {
         let Place { hubs, room, invitation } = options.place()?;
         let seed = browser::seed();
         let profile = match stored {
-            Some(text) => Profile::parse(text)?,
+            Some(text) => Profile::from_json(text)?,
             None if !rows.is_empty() => {
                 return Err(WebError::Storage(
                     "there is a log without the key that it belongs to: clear this site's data to start anew"

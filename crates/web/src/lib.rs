@@ -31,7 +31,6 @@ mod host;
 mod hub;
 mod join;
 mod options;
-mod profile;
 mod stage;
 mod status;
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use meshwork::{Mesh, SessionId};
+use meshwork::{Membership, Mesh, SessionId};
 use meshwork_transport::LinkState;
 use serde_json::{Value as Json, json};
 
-use crate::{event, profile::Membership};
+use crate::event;
 
 /// What `mesh.status()` shows.
 pub(crate) fn of(mesh: &Mesh, membership: &Membership, stalled: Option<&str>) -> Json {

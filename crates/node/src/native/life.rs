@@ -26,12 +26,11 @@ use super::{
     membership::{self, Joined},
     node::{Identity, Inner, Running},
     performer::Performer,
-    profile::{Membership, Profile},
     shared::Shared,
     start_error::StartError,
     storage,
 };
-use crate::{Command, Event, Input, Machines, Node, NodeBuilder, route};
+use crate::{Command, Event, Input, Machines, Membership, Node, NodeBuilder, Profile, route};
 
 /// Connection events on their way to the transport machine.
 const CONNECTION_EVENTS_MAX: usize = 256;

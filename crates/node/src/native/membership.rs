@@ -13,12 +13,8 @@ use tokio::sync::{
 
 use actix::{Actor as _, Addr};
 
-use super::{
-    hub_client::HubClients,
-    profile::{Membership, Profile},
-    start_error::StartError,
-};
-use crate::{Event, HubAction, NodeConfig};
+use super::{hub_client::HubClients, start_error::StartError};
+use crate::{Event, HubAction, Membership, NodeConfig, Profile};
 
 /// Follows an invitation in `config`: its hub and room come first.
 pub(crate) fn invited(config: &mut NodeConfig) -> Result<Option<Membership>, StartError> {

@@ -22,6 +22,6 @@ pub use config::{LoadConfigError, NodeConfig};
 pub use connector::{ConnectionEvents, Connector};
 pub use node::{Identity, Node, NodeError};
 pub use presence::Present;
-pub use profile::{Membership, Profile, ProfileError};
+pub use profile::ProfileError;
 pub use start_error::StartError;
 pub use status::{PeerStatus, Status};

@@ -1,4 +1,4 @@
-//! Who this node is: the file `profile.json` of its data directory.
+//! The profile as the file `profile.json` of a data directory.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -6,13 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use data_encoding::HEXLOWER_PERMISSIVE;
-use meshwork_base::{Seed, SpaceId};
-use meshwork_identity::{NodeKey, SpaceSecret};
-use serde::{Deserialize, Serialize};
+use meshwork_base::Seed;
 
-/// The format of the file. Another one is refused by name.
-const FORMAT: u32 = 1;
+use crate::{Profile, ProfileTextError};
+
 const FILE_NAME: &str = "profile.json";
 
 /// What a data directory cannot be used for.
@@ -34,58 +31,19 @@ pub enum ProfileError {
         /// The profile.
         path: PathBuf,
     },
-    /// Written by another version.
+    /// Written by another version, damaged, or not a profile.
     #[error(
-        "{path} has format {found}, this build reads format {FORMAT}; use the matching version of meshwork, or another --data"
+        "{path} {source}; restore it from a backup, use the meshwork that wrote it, or use another --data"
     )]
-    Format {
+    Text {
         /// Which file.
         path: PathBuf,
-        /// Its format.
-        found: u32,
+        /// What it is instead.
+        source: ProfileTextError,
     },
-    /// Not a profile.
-    #[error("{path} is not a meshwork profile: {reason}; restore it from a backup, or use another --data")]
-    Malformed {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-/// A node's key, and the space that it is a member of.
-#[derive(Clone, Debug)]
-pub struct Profile {
-    /// The node's key.
-    pub key: NodeKey,
-    /// The space, once the node has joined one, and what lets it in.
-    pub membership: Option<Membership>,
-}
-
-/// Membership of one space.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Membership {
-    /// The space.
-    pub space: SpaceId,
-    /// What lets a session in.
-    pub secret: SpaceSecret,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    format: u32,
-    key: String,
-    space: Option<SpaceId>,
-    secret: Option<String>,
 }
 
 impl Profile {
-    /// A new node, member of nothing yet.
-    pub fn generate(seed: &Seed) -> Self {
-        Self { key: NodeKey::from_seed(seed), membership: None }
-    }
-
     /// The profile in `directory`; a new one, written there, if the directory has neither that nor a log. Only for
     /// whoever has the store in that directory open: of two that write one at the same time, one loses its key.
     pub(crate) fn open(directory: &Path, seed: &Seed, has_log: bool) -> Result<Self, ProfileError> {
@@ -115,58 +73,23 @@ impl Profile {
     pub fn read(directory: &Path) -> Result<Self, ProfileError> {
         let path = directory.join(FILE_NAME);
         let bytes = fs::read(&path).map_err(|source| ProfileError::Io { path: path.clone(), source })?;
-        Self::parse(&path, &bytes)
-    }
-
-    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ProfileError> {
-        let malformed =
-            |reason: &str| ProfileError::Malformed { path: path.to_owned(), reason: reason.to_owned() };
-        let value: serde_json::Value =
-            serde_json::from_slice(bytes).map_err(|e| malformed(&e.to_string()))?;
-        let format =
-            value.get("format").and_then(serde_json::Value::as_u64).ok_or_else(|| malformed("no format"))?;
-        if format != u64::from(FORMAT) {
-            let found = u32::try_from(format).unwrap_or(u32::MAX);
-            return Err(ProfileError::Format { path: path.to_owned(), found });
-        }
-        let stored: Stored = serde_json::from_value(value).map_err(|e| malformed(&e.to_string()))?;
-        let key = parse_key(&stored.key).ok_or_else(|| malformed("the key is damaged"))?;
-        let membership = match (stored.space, stored.secret) {
-            (Some(space), Some(secret)) => {
-                let secret = parse_key(&secret).ok_or_else(|| malformed("the space secret is damaged"))?;
-                Some(Membership { space, secret: SpaceSecret::from_bytes(secret) })
-            }
-            (None, None) => None,
-            _ => return Err(malformed("space and secret go together")),
-        };
-        Ok(Self { key: NodeKey::from_bytes(&key), membership })
+        Self::from_json(&String::from_utf8_lossy(&bytes))
+            .map_err(|source| ProfileError::Text { path, source })
     }
 
     /// Writes the profile so that a crash leaves the old one or the new one. Only the owner may read it.
     pub fn write(&self, directory: &Path) -> Result<(), ProfileError> {
         let path = directory.join(FILE_NAME);
         let temporary = directory.join(format!("{FILE_NAME}.new"));
-        let membership = self.membership.as_ref();
-        let stored = Stored {
-            format: FORMAT,
-            key: HEXLOWER_PERMISSIVE.encode(&self.key.to_bytes()),
-            space: membership.map(|membership| membership.space),
-            secret: membership.map(|membership| HEXLOWER_PERMISSIVE.encode(&membership.secret.to_bytes())),
-        };
         let write = || -> io::Result<()> {
             let mut file = private_file(&temporary)?;
-            serde_json::to_writer_pretty(&mut file, &stored)?;
-            file.write_all(b"\n")?;
+            writeln!(file, "{}", self.to_json())?;
             file.sync_all()?;
             fs::rename(&temporary, &path)?;
             File::open(directory)?.sync_all()
         };
         write().map_err(|source| ProfileError::Io { path: path.clone(), source })
     }
-}
-
-fn parse_key(text: &str) -> Option<[u8; 32]> {
-    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
 fn private_file(path: &Path) -> io::Result<File> {
@@ -180,7 +103,9 @@ fn private_file(path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use meshwork_identity::Signer as _;
+    use crate::Membership;
+    use meshwork_base::SpaceId;
+    use meshwork_identity::{Signer as _, SpaceSecret};
 
     #[test]
     fn a_profile_is_made_once_and_read_back() {
