@@ -12,9 +12,14 @@
 //! of the cube. Whom it has not heard for a while, a session takes off its list early enough to be told by others before
 //! it would give the member up.
 //!
-//! A rumour counts only if it names a higher beat than the one known, and it says how old that beat is. So the same beat
-//! cannot go in circles and keep a dead member alive: everybody gives a member up [`Config::stale_ms`] after it was last
-//! heard by anybody.
+//! And of those who hear both a member and a session that does not hear it, three tell that one, whom all of them know:
+//! the nearest to a place that the two sessions determine.
+//!
+//! A rumour names a beat, and says how old that beat is. It counts if it makes the member's last sign later, under a
+//! higher beat; the same beat never counts twice. So it cannot go in circles and keep a dead member alive: everybody gives
+//! a member up [`Config::stale_ms`] after it was last heard by anybody. Under a lower beat the sign has to be later by half
+//! a heartbeat: a beat can be made up with any number, but with no moment that is still to come. What was made up is
+//! corrected by the next beats, and a profile with the next time that it is told, every twenty beats.
 //!
 //! # Ephemeral values
 //!
@@ -47,8 +52,10 @@
 //! - No value comes back after a newer one of its key, or its end, was shown; and none outlives its time to live by more
 //!   than its datagram's time on the way.
 //!
-//! Heartbeats are not signed: a member that lies can make us believe, for a while, that somebody with whom we have no
-//! link is here or gone. Nothing but what people see depends on presence.
+//! Heartbeats are not signed: a member that lies can make us believe that somebody with whom we have no link is here or
+//! gone. It has to go on lying for that: once it stops, its lies are gone after at most [`Config::away_stale_ms`], and
+//! those that hide somebody who is here, after about a minute. Of whom we are linked with, nobody can lie to us. Nothing
+//! but what people see depends on presence.
 //!
 //! ```
 //! use meshwork_base::{Machine, NodeId, SessionId, Timestamp, step};

@@ -1,4 +1,8 @@
-//! The links, and what was told over each.
+//! The links, what was told over each, and by whom.
+//!
+//! In a mesh in which not everybody is linked with everybody, most sessions have many neighbours in common. Were each of
+//! these to pass on what it hears, a session would be told of every heartbeat dozens of times, so only [`RELAYS`] of them
+//! do. Everybody knows who, since everybody says whom it hears.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,6 +13,12 @@ use crate::{
     message::{HEARS_MAX, split},
     roster::{Entry, Farewell, Roster},
 };
+
+/// So many pass on to one session what they hear of another, so that two that are slow or hostile change nothing.
+const RELAYS: usize = 3;
+
+/// A profile that was told is told again with every so many beats: whoever was told a lie in between learns better.
+const PROFILE_AGAIN: u8 = 20;
 
 /// Every linked peer.
 #[derive(Default)]
@@ -33,8 +43,19 @@ struct Link {
     left_out: Option<Profile>,
     /// The revision of our own profile that it has; 0 for none.
     own_revision: u64,
-    /// Per session, the beat and the revision that it has from us.
-    told: BTreeMap<SessionId, (u64, u64)>,
+    /// Per session, what it has from us.
+    told: BTreeMap<SessionId, Told>,
+    /// The members of whom it is on us to tell it; none when that has to be found out anew.
+    ours: Option<Vec<SessionId>>,
+}
+
+/// What a peer has from us of a session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Told {
+    beat: u64,
+    revision: u64,
+    /// How many beats it was told since the profile.
+    since: u8,
 }
 
 impl Links {
@@ -48,12 +69,20 @@ impl Links {
             left_out: None,
             own_revision: 0,
             told: BTreeMap::new(),
+            ours: None,
         };
         self.peers.insert(peer, link);
+        self.stir();
     }
 
     pub(crate) fn remove(&mut self, peer: &SessionId) {
         self.peers.remove(peer);
+        self.stir();
+    }
+
+    /// Links or members have changed: whose task is what has to be found out anew.
+    pub(crate) fn stir(&mut self) {
+        self.peers.values_mut().for_each(|link| link.ours = None);
     }
 
     pub(crate) fn contains(&self, peer: &SessionId) -> bool {
@@ -87,7 +116,9 @@ impl Links {
     }
 
     pub(crate) fn set_hears(&mut self, peer: &SessionId, hears: Vec<SessionId>) {
-        self.peers.entry(*peer).and_modify(|link| link.hears = hears);
+        let Some(link) = self.peers.get_mut(peer).filter(|link| link.hears != hears) else { return };
+        link.hears = hears;
+        self.stir();
     }
 
     /// Finds out whom we hear. Whoever has been silent for so long that those who know better may just have the time to
@@ -109,6 +140,7 @@ impl Links {
         for link in self.peers.values_mut() {
             link.told.remove(session);
         }
+        self.stir();
     }
 
     /// A heartbeat for `peer`, with all that it was not told yet and `more`.
@@ -120,9 +152,12 @@ impl Links {
         roster: &Roster,
         mut more: Vec<Rumour>,
     ) -> Vec<Message> {
+        let known = self.peers.get_mut(&peer).and_then(|link| link.ours.take());
+        let ours = known.unwrap_or_else(|| self.tasks(own, peer, roster));
         let Some(link) = self.peers.get_mut(&peer) else { return Vec::new() };
-        let others = roster.alive().iter().filter(|(session, _)| **session != peer);
-        more.extend(others.filter_map(|(session, entry)| link.rumour(now, *session, peer, entry, roster)));
+        let members = ours.iter().filter_map(|session| Some((*session, roster.alive().get(session)?)));
+        more.extend(members.filter_map(|(session, entry)| link.rumour(now, session, peer, entry, roster)));
+        link.ours = Some(ours);
         let unknown = std::mem::replace(&mut link.own_revision, profile.revision) != profile.revision;
         let mut parts = split(more).into_iter();
         let first = Message::Heartbeat {
@@ -136,9 +171,34 @@ impl Links {
         let hears = outdated.then(|| Message::Hears(self.hears.clone()));
         std::iter::once(first).chain(parts.map(Message::Rumours)).chain(hears).collect()
     }
+
+    /// The members of whom it is on us to tell `peer`.
+    fn tasks(&self, own: SessionId, peer: SessionId, roster: &Roster) -> Vec<SessionId> {
+        let Some(link) = self.peers.get(&peer) else { return Vec::new() };
+        let members = roster.alive().keys().filter(|session| **session != peer && !link.hears(session));
+        members.filter(|session| self.others_who_tell(own, **session, peer, link) < RELAYS).copied().collect()
+    }
+
+    /// How many others tell `peer` of a session, if it is not many.
+    fn others_who_tell(&self, own: SessionId, session: SessionId, peer: SessionId, link: &Link) -> usize {
+        let tells = |link: &Link| link.hears(&session) && link.hears(&peer);
+        let Some(subject) = self.peers.get(&session) else {
+            return self.peers.values().filter(|link| tells(link)).take(RELAYS).count();
+        };
+        // Of the neighbours that both have, those nearest to a place that the two determine (Kademlia's metric).
+        let place = xor(&session, &peer);
+        let before_us = |other: &&SessionId| xor(&place, other) < xor(&place, &own);
+        let still_does = |other: &&SessionId| self.peers.get(other).is_none_or(tells);
+        let both = subject.hears.iter().filter(|other| before_us(other) && link.hears(other));
+        both.filter(still_does).take(RELAYS).count()
+    }
 }
 
 impl Link {
+    fn hears(&self, session: &SessionId) -> bool {
+        self.hears.binary_search(session).is_ok()
+    }
+
     /// What `peer` lacks about a session, if anything.
     fn rumour(
         &mut self,
@@ -149,20 +209,19 @@ impl Link {
         roster: &Roster,
     ) -> Option<Rumour> {
         let silence = entry.heard.silence(now);
-        if self.hears.binary_search(&session).is_ok() {
-            return None;
-        }
         // Whoever told us of the beat has it, and the profile that goes with it.
         if entry.teller == peer || silence >= roster.allowance(&entry.profile) {
             return None;
         }
         let (beat, revision) = (entry.beat, entry.profile.revision);
-        let told = self.told.insert(session, (beat, revision));
-        if told == Some((beat, revision)) {
+        let told = self.told.get(&session).copied();
+        if told.is_some_and(|told| (told.beat, told.revision) == (beat, revision)) {
             return None;
         }
-        let unknown = told.is_none_or(|(_, told)| told != revision);
-        let profile = unknown.then(|| (entry.node, entry.profile.clone()));
+        let known = told.filter(|told| told.revision == revision && told.since < PROFILE_AGAIN);
+        let since = known.map_or(0, |told| told.since + 1);
+        self.told.insert(session, Told { beat, revision, since });
+        let profile = known.is_none().then(|| (entry.node, entry.profile.clone()));
         let age_ms = u64::try_from(silence.as_millis()).unwrap_or(u64::MAX);
         Some(Rumour { session, beat, news: News::Alive { age_ms, profile } })
     }
@@ -174,4 +233,9 @@ pub(crate) fn farewells(roster: &Roster) -> Vec<Rumour> {
     farewells
         .map(|(session, gone)| Rumour { session: *session, beat: gone.entry.beat, news: News::Left })
         .collect()
+}
+
+/// How far two sessions are apart.
+fn xor(a: &SessionId, b: &SessionId) -> SessionId {
+    SessionId(std::array::from_fn(|index| a.0[index] ^ b.0[index]))
 }

@@ -161,7 +161,7 @@ impl Presence {
         let heard = Heard { at: now.monotonic, age: Duration::ZERO };
         self.links.set_heard(now.monotonic, &from);
         if let Some(entry) = self.roster.get_mut(&from) {
-            (entry.node, entry.beat) = (node, beat);
+            (entry.node, entry.proven, entry.beat) = (node, true, beat);
             (entry.heard, entry.teller) = (heard, from);
             let Some(profile) = profile else { return };
             let changed = !profile.looks_like(&entry.profile);
@@ -183,7 +183,7 @@ impl Presence {
             }
             return;
         }
-        self.arrived(from, Entry { node, profile, hearsay, beat, heard, teller: from });
+        self.arrived(from, Entry { node, proven: true, profile, hearsay, beat, heard, teller: from });
     }
 
     fn hear_of(&mut self, now: Timestamp, teller: SessionId, rumour: Rumour) {
@@ -198,7 +198,7 @@ impl Presence {
                 if self.roster.alive().contains_key(&session) {
                     self.hear_of_known(now, teller, session, (beat, heard), profile);
                 } else {
-                    self.hear_of_new(teller, session, (beat, heard), profile);
+                    self.hear_of_new(now, teller, session, (beat, heard), profile);
                 }
             }
         }
@@ -226,18 +226,20 @@ impl Presence {
         (beat, heard): (u64, Heard),
         profile: Option<(NodeId, Profile)>,
     ) {
-        let linked = self.links.node(&session).is_some();
+        let (linked, margin) = (self.links.node(&session).is_some(), self.margin());
         let Some(entry) = self.roster.get_mut(&session) else { return };
-        if beat > entry.beat {
-            (entry.beat, entry.teller) = (beat, teller);
-            if heard.age < entry.heard.silence(now.monotonic) {
-                entry.heard = heard;
-            }
+        let lives = entry.is_older_than(now.monotonic, beat, heard, margin);
+        if lives {
+            (entry.beat, entry.heard, entry.teller) = (beat, heard, teller);
         }
+        // A made-up revision may be the highest: what comes with a sign of life stands over it.
         let newer = |(node, profile): &(NodeId, Profile)| {
-            !linked && profile.revision > entry.profile.revision && *node == entry.node
+            let revision = entry.profile.revision;
+            let same_node = *node == entry.node || (lives && !entry.proven);
+            !linked && same_node && (profile.revision > revision || (lives && profile.revision != revision))
         };
-        let Some((_, profile)) = profile.filter(newer) else { return };
+        let Some((node, profile)) = profile.filter(newer) else { return };
+        entry.node = node;
         let changed = !profile.looks_like(&entry.profile);
         (entry.profile, entry.hearsay) = (profile, true);
         if changed {
@@ -247,13 +249,14 @@ impl Presence {
 
     fn hear_of_new(
         &mut self,
+        now: Timestamp,
         teller: SessionId,
         session: SessionId,
         (beat, heard): (u64, Heard),
         profile: Option<(NodeId, Profile)>,
     ) {
         let entry = match (self.roster.gone().get(&session), profile) {
-            (Some(gone), _) if gone.how == Farewell::Said || beat <= gone.entry.beat => return,
+            (Some(gone), _) if !gone.is_refuted_by(now.monotonic, beat, heard, self.margin()) => return,
             (Some(gone), profile) => {
                 let newer = profile.filter(|(node, profile)| {
                     *node == gone.entry.node && profile.revision > gone.entry.profile.revision
@@ -263,7 +266,9 @@ impl Presence {
                 entry
             }
             (None, None) => return,
-            (None, Some((node, profile))) => Entry { node, profile, hearsay: true, beat, heard, teller },
+            (None, Some((node, profile))) => {
+                Entry { node, proven: false, profile, hearsay: true, beat, heard, teller }
+            }
         };
         if heard.age >= self.roster.allowance(&entry.profile) {
             return;
@@ -275,12 +280,18 @@ impl Presence {
         self.arrived(session, entry);
     }
 
+    /// More than it takes a rumour on its way, which is not part of the age that it names.
+    fn margin(&self) -> Duration {
+        Duration::from_millis(self.config.heartbeat_ms / 2)
+    }
+
     // What becomes of the members.
 
     fn arrived(&mut self, session: SessionId, entry: Entry) {
         let member = self.show(session, &entry);
         let returned = self.roster.gone().contains_key(&session);
         self.roster.insert(session, entry);
+        self.links.stir();
         self.emit(if returned { Event::Returned(member) } else { Event::Joined(member) });
         self.show_values(session);
     }

@@ -10,6 +10,8 @@ use crate::{Config, Member, Profile};
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) node: NodeId,
+    /// Its own link has proved the node.
+    pub(crate) proven: bool,
     pub(crate) profile: Profile,
     /// The profile was told by others.
     pub(crate) hearsay: bool,
@@ -38,9 +40,29 @@ impl Gone {
         self.how = self.how.max(how);
         self.entry.beat = self.entry.beat.max(beat);
     }
+
+    /// Whether a rumour of a beat proves that it is back.
+    pub(crate) fn is_refuted_by(&self, now: Monotonic, beat: u64, heard: Heard, margin: Duration) -> bool {
+        match self.how {
+            Farewell::Said => false,
+            Farewell::Told if beat > self.entry.beat => true,
+            // A goodbye that was made up has any beat, but nobody was heard after a true one.
+            Farewell::Told => heard.silence(now) + margin < now.since(self.since),
+            Farewell::Silent => self.entry.is_older_than(now, beat, heard, margin),
+        }
+    }
 }
 
 impl Entry {
+    /// Whether a rumour of a beat is a sign of life since the last one. A later moment is, under a higher beat; under a
+    /// lower one it has to be later by `margin`, more than rumours are on their way: somebody may have made up the beat
+    /// that is known, and can do so with any number, but with no moment that is still to come. The same beat never is, so
+    /// that a rumour that goes in circles keeps nobody alive.
+    pub(crate) fn is_older_than(&self, now: Monotonic, beat: u64, heard: Heard, margin: Duration) -> bool {
+        let margin = if beat > self.beat { Duration::ZERO } else { margin };
+        beat != self.beat && heard.silence(now).saturating_add(margin) < self.heard.silence(now)
+    }
+
     pub(crate) fn member(&self, session: SessionId, linked: bool) -> Member {
         let Profile { name, status, capabilities, away, .. } = self.profile.clone();
         Member { session, node: self.node, name, status, capabilities, away, linked, hearsay: self.hearsay }

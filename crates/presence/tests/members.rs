@@ -63,9 +63,9 @@ fn an_unlinked_member_lives_by_rumours_whose_beat_grows() {
         (0, told(2, 3, 5, 0, None), &[]),
         (0, told(2, 3, 5, 1_000, Some(profile(1, ""))), &["joined 3"]),
         (10_000, told(2, 3, 6, 2_000, None), &[]),
-        // The same beat again, and one that is older than what we know: no sign of life.
+        // The same beat again, and one that is hardly later than what we know: no sign of life.
         (12_000, told(2, 3, 6, 0, None), &[]),
-        (12_000, told(2, 3, 5, 0, Some(profile(2, "new"))), &["changed 3 new"]),
+        (12_000, told(2, 3, 5, 3_000, Some(profile(2, "new"))), &["changed 3 new"]),
         (22_999, Input::SetAway(false), &[]),
         (23_000, Input::SetAway(false), &["lost 3"]),
         (23_001, told(2, 3, 6, 0, Some(profile(2, "new"))), &[]),
@@ -78,6 +78,45 @@ fn an_unlinked_member_lives_by_rumours_whose_beat_grows() {
     ]);
     let member = machine.member(&session(5)).unwrap();
     assert!(member.hearsay && !member.linked);
+}
+
+#[test]
+fn what_is_made_up_about_an_unlinked_member_does_no_lasting_harm() {
+    check(&[
+        (0, up(2), &[]),
+        (0, up(4), &[]),
+        (0, told(2, 3, 5, 0, Some(profile(1, ""))), &["joined 3"]),
+        // No beat is higher than this one, but there are later moments.
+        (100, told(4, 3, u64::MAX, 0, None), &[]),
+        (3_000, told(2, 3, 6, 0, None), &[]),
+        (15_101, told(2, 3, 7, 0, None), &[]),
+        // A goodbye that is not true, and what was heard before it, and after.
+        (16_000, told_left(4, 3, u64::MAX), &["left 3"]),
+        (17_000, told(2, 3, 8, 2_000, None), &[]),
+        (18_000, told(2, 3, 9, 0, None), &["returned 3"]),
+        // A profile that is not true, until it is told again with a sign of life.
+        (19_000, told(4, 3, u64::MAX, 0, Some(profile(u64::MAX, "lie"))), &["changed 3 lie"]),
+        (19_001, told(2, 3, 10, 0, Some(profile(1, ""))), &[]),
+        (22_000, told(2, 3, 11, 0, Some(profile(1, ""))), &["changed 3 "]),
+        // A silence that is hidden.
+        (36_999, told(4, 3, 12, u64::MAX, None), &[]),
+        (37_000, Input::SetAway(false), &["lost 3"]),
+    ]);
+}
+
+#[test]
+fn a_profile_is_told_again_now_and_then() {
+    let mut machine = presence(1, Config::default());
+    run(&mut machine, at(0), up(2));
+    run(&mut machine, at(0), up(3));
+    let mut told = 0;
+    for number in 0..=42 {
+        let now = number * 3_000 + 1;
+        run(&mut machine, at(now), beat(2, number + 1, (number == 0).then(|| profile(1, ""))));
+        let effects = pass(&mut machine, now + 2_999);
+        told += rumours_to(&effects, 3).iter().filter(|rumour| rumour.2 == Some(true)).count();
+    }
+    assert_eq!(told, 3);
 }
 
 #[test]
@@ -303,11 +342,11 @@ proptest! {
                     let number = known.map_or(1, |known| known.0 + u64::from(ahead));
                     let moment = now + DAY - age_ms;
                     match known {
-                        Some((beat, before)) if number > beat => {
+                        Some((beat, before)) if number > beat && moment > before => {
                             // Of one that is gone, a beat that is too old teaches nothing.
                             let alive = now + DAY - before < 15_000;
                             if alive || age_ms < 15_000 {
-                                heard.insert(of, (number, moment.max(before)));
+                                heard.insert(of, (number, moment));
                             }
                         }
                         None if age_ms < 15_000 => drop(heard.insert(of, (number, moment))),
