@@ -1,9 +1,6 @@
 //! Each machine in its own actor, wired by the routes.
 
-use std::{
-    cell::{OnceCell, RefCell},
-    rc::Rc,
-};
+use std::{cell::OnceCell, rc::Rc};
 
 use actix::prelude::*;
 use meshwork_base::Machine;
@@ -16,7 +13,7 @@ use meshwork_shell::{Clock, Host, Shutdown, Tell};
 use meshwork_transport::TransportActor;
 use tokio::sync::mpsc;
 
-use super::performer::Performer;
+use super::performer::SharedPerformer;
 use crate::{
     Machines,
     route::{self, Routed},
@@ -40,9 +37,6 @@ struct Wiring {
     actors: Actors,
     performer: SharedPerformer,
 }
-
-/// Taken out when the node closes.
-pub(crate) type SharedPerformer = Rc<RefCell<Option<Performer>>>;
 
 impl Wiring {
     fn carry(&self, routed: Routed) {
@@ -129,7 +123,7 @@ impl Actors {
         running: Option<(Addr<DiscoveryActor>, mpsc::UnboundedReceiver<meshwork_discovery::Effect>)>,
         clock: Clock,
         deaths: mpsc::UnboundedSender<&'static str>,
-        performer: impl FnOnce(&Self) -> Performer,
+        performer: impl FnOnce(&Self) -> SharedPerformer,
     ) -> (Self, SharedPerformer) {
         let starter = Starter { clock, wiring: Rc::default(), deaths };
         let actors = Self {
@@ -151,7 +145,7 @@ impl Actors {
                 .consensus
                 .map(|machine| starter.start("consensus", machine, |e, to| route::from_consensus(e, to))),
         };
-        let performer = Rc::new(RefCell::new(Some(performer(&actors))));
+        let performer = performer(&actors);
         let wiring = Wiring { actors: actors.clone(), performer: performer.clone() };
         // The cell is new, so it is empty.
         let _ = starter.wiring.set(wiring);

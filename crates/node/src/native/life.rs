@@ -21,11 +21,11 @@ use meshwork_transport::{self as transport, Transport};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
-    actors::{Actors, SharedPerformer},
+    actors::Actors,
     hub_client::HubClients,
     membership::{self, Joined},
     node::{Identity, Inner, Running},
-    performer::Performer,
+    performer::{Performer, SharedPerformer},
     shared::Shared,
     start_error::StartError,
     storage,
@@ -232,12 +232,9 @@ impl Frame {
         let (actors, performer) = Actors::start(machines, running, self.clock, deaths, |actors| {
             let discovery = actors.discovery.clone();
             let (config, op_log) = (&self.builder.config.storage, actors.op_log.clone());
-            Performer {
-                writer: storage::spawn_writer(store, config, op_log, self.shared.clone(), told),
-                connector,
-                hubs: hubs.or_else(|| discovery.map(|discovery| HubClients::new(discovery.recipient()))),
-                shared: self.shared.clone(),
-            }
+            let writer = storage::spawn_writer(store, config, op_log, self.shared.clone(), told);
+            let hubs = hubs.or_else(|| discovery.map(|discovery| HubClients::new(discovery.recipient())));
+            Performer::start(writer, connector, hubs, self.shared.clone())
         });
         carry_connection_events(&actors, incoming);
         let documents = Inbox::new(actors.documents.clone().recipient(), EDITS_MAX);
