@@ -121,7 +121,7 @@ impl Consensus {
     }
 
     /// Up to where each other node holds `replica`, as far as its word counts.
-    fn claims(&self, replica: &ReplicaId) -> impl Iterator<Item = (NodeId, u64)> {
+    pub fn claims(&self, replica: &ReplicaId) -> impl Iterator<Item = (NodeId, u64)> {
         self.records.iter().filter_map(|(node, record)| {
             let claim = record.claim(replica).filter(|claim| !claim.forked)?;
             Some((*node, claim.tip.sequence))

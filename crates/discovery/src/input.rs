@@ -7,7 +7,7 @@ use crate::{HubId, ServerMessage, Signal};
 /// One input.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// Begin: connect to every configured hub.
+    /// Connect to every configured hub: at the beginning, and now rather than later where an attempt waits for its time.
     Start,
     /// The WebSocket to a hub is open.
     Opened {

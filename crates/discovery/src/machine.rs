@@ -121,7 +121,7 @@ impl Discovery {
 
     fn start(&mut self, now: Timestamp) {
         for id in self.ids() {
-            if self.hub(id).is_some_and(|hub| hub.state == State::Idle) {
+            if self.hub(id).is_some_and(|hub| !hub.is_connected()) {
                 self.open(now, id);
             }
         }

@@ -191,6 +191,20 @@ fn a_hub_that_was_down_changes_only_what_changed() {
 }
 
 #[test]
+fn whoever_knows_that_the_network_is_back_need_not_wait() {
+    let mut rig = Rig::new(2, Some(SPACE));
+    rig.feed(Input::Start);
+    rig.join(FIRST, &[]);
+    rig.join(SECOND, &[]);
+    rig.feed(closed(FIRST));
+    assert!(
+        matches!(rig.feed(Input::Start)[..], [Effect::Open { hub: FIRST, .. }]),
+        "the other one is there"
+    );
+    assert_eq!(rig.feed(Input::Start), []);
+}
+
+#[test]
 fn a_peer_is_gone_when_no_hub_knows_it() {
     let mut rig = Rig::new(2, Some(SPACE));
     rig.feed(Input::Start);

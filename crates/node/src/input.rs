@@ -34,7 +34,7 @@ pub enum Input {
 /// What an application can ask of a node.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Begin: connect to the hubs.
+    /// Connect to the hubs: at the beginning, and again at once when the network is back.
     Start,
     /// One transaction on one document.
     Edit {

@@ -48,7 +48,7 @@ pub use profile::{Membership, Profile, ProfileTextError};
 pub use meshwork_base::*;
 pub use meshwork_consensus::Policy;
 pub use meshwork_crdt_state::{
-    Document, Documents, Edit, EditError, RequestId, Value, View, edits_from_json,
+    Document, Documents, Edit, EditError, RequestId, Value, View, edits_from_json, edits_of,
 };
 pub use meshwork_identity::{Invitation, RoomCode, SpaceSecret};
 pub use meshwork_op_log::{Incarnation, OpLog, Operation};

@@ -1,6 +1,6 @@
 //! Questions that change nothing.
 
-use meshwork_base::{Dot, Fill, Version};
+use meshwork_base::{Dot, Fill, ReplicaId, Version};
 
 use crate::{Incarnation, OpLog, Operation, chain::Held};
 
@@ -51,6 +51,31 @@ impl OpLog {
         let block = self.history.chains.get(&dot.replica)?.block(dot.sequence)?;
         let operations = self.history.decode(block);
         operations.into_iter().find(|operation| operation.dot == dot)
+    }
+
+    /// The operations of one replica, the last first. Blocks are decoded as they are reached.
+    pub fn operations_back(&self, replica: &ReplicaId) -> impl Iterator<Item = Operation> + use<'_> {
+        let blocks =
+            self.history.chains.get(replica).map(|chain| chain.blocks.as_slice()).unwrap_or_default();
+        // Blocks may overlap; what was linked last may still wait for what it depends on.
+        let mut end = self.history.version.sequence(replica);
+        blocks.iter().rev().flat_map(move |block| {
+            let mut operations = self.history.decode(block);
+            operations.retain(|operation| operation.dot.sequence <= end);
+            end = end.min(block.first.saturating_sub(1));
+            operations.into_iter().rev()
+        })
+    }
+
+    /// Checks once more that the author signed the operation under `dot`. `None` if it is not here.
+    pub fn is_signed(&self, dot: Dot) -> Option<bool> {
+        if !self.history.version.contains(dot) {
+            return None;
+        }
+        let block = self.history.chains.get(&dot.replica)?.block(dot.sequence)?;
+        let outline = self.history.format.outline(&block.bytes).ok()?;
+        let tip = self.history.format.hashes(&outline).ok()?.pop()?;
+        Some(outline.verify(&tip, &*self.context.verifier).is_ok())
     }
 
     /// The last operations that became part of the log, at most `count`, newest block first; inside a block the

@@ -272,3 +272,20 @@ fn a_restored_store_learns_by_hand_that_its_replica_went_on() {
     let bodies: Vec<&[u8]> = world.hosts[1].visible.iter().map(|operation| &operation.body[..]).collect();
     assert_eq!(bodies, [&b"shared"[..], b"lost", b"offline"]);
 }
+
+#[test]
+fn a_chain_is_read_backwards_and_its_signatures_are_checked_again() {
+    let mut world = World::new(2);
+    for burst in [3, 1, 2] {
+        world.write(0, burst, b"x");
+        world.run(Duration::from_millis(20));
+    }
+    give(&mut world, 0, 1);
+    let replica = world.hosts[0].incarnation.replica;
+    let log = &world.hosts[1].log;
+    let sequences: Vec<u64> = log.operations_back(&replica).map(|operation| operation.dot.sequence).collect();
+    assert_eq!(sequences, [6, 5, 4, 3, 2, 1]);
+    assert_eq!(log.operations_back(&ReplicaId([0; 16])).count(), 0);
+    assert!((1..=6).all(|sequence| log.is_signed(Dot::new(replica, sequence)) == Some(true)));
+    assert_eq!(log.is_signed(Dot::new(replica, 7)), None);
+}

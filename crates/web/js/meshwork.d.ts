@@ -89,6 +89,8 @@ export interface MeshDocument {
   get(path: Path): Json | undefined;
   /** The whole document. */
   json(): { [key: string]: Json };
+  /** The first so many entries of what is shown at a path, and how many are left out: 100 unless told. */
+  excerpt(path: Path, entries?: number): { value: Json; left: number } | undefined;
   /** Calls back after every change, from here or from others. Returns what ends it. */
   subscribe(callback: (change: DocumentChange) => void): () => void;
 }
@@ -135,12 +137,56 @@ export interface Status {
   operations: number;
   /** Operations that wait for others, or to be stored. */
   pending: number;
+  /** Cut off by `disconnect()`. */
+  disconnected: boolean;
   /** Operations stored on enough nodes. */
   confirmed: number;
   /** Why the store takes no writes, while it does not. */
   storageStalled: string | null;
   sentBytes: number;
   receivedBytes: number;
+}
+
+/** One operation of the log, with what is known of it. */
+export interface OperationEntry extends Operation {
+  /** The node that signed it. */
+  author: string;
+  document: string;
+  /** The newest operations of other replicas that its author had seen. The author's previous one is implied. */
+  dependencies: Operation[];
+  /** When, by its author's clock. */
+  timeMs: number;
+  bytes: number;
+  /** What it says; `null` if that is long, or of a newer version. */
+  changes: { kind: "set" | "map" | "delete" | "increment" | "add" | "remove"; path: string[]; value: Json }[] | null;
+  /** On how many nodes it is known to be stored. */
+  stored: number;
+  confirmed: boolean;
+}
+
+export interface OperationDetail extends OperationEntry {
+  hash: string;
+  /** Its author's signature was checked again just now. */
+  signed: boolean;
+  /** The nodes that it is known to be stored on. */
+  holders: string[];
+}
+
+/** Who holds how much of what one replica wrote. */
+export interface Clock {
+  replica: string;
+  /** The node whose replica it is. */
+  author: string;
+  /** The highest sequence held here without a gap. */
+  held: number;
+  /** The highest that is durable here. */
+  stored: number;
+  /** The highest that is stored on enough nodes. */
+  confirmed: number;
+  /** When its last operation was made, by its author's clock. */
+  timeMs: number;
+  /** For each other node that keeps what it receives, the highest that it says to hold durably. */
+  claims: { [node: string]: number };
 }
 
 export interface MeshEvents {
@@ -218,6 +264,16 @@ export class Mesh {
   hide(key: string): void;
   /** Compares versions with every linked peer now. */
   sync(): void;
+  /** The last operations, the last first: 100 unless told, of one node or in one document if told. */
+  operations(wanted?: { count?: number; author?: string; document?: string }): OperationEntry[];
+  /** One operation; `undefined` when it is not here. */
+  operation(operation: Operation): OperationDetail | undefined;
+  /** For each replica, who holds how much of it. */
+  clocks(): Clock[];
+  /** Cuts this tab off from hubs and peers, as a network that fails would: what is edited stays here. */
+  disconnect(): void;
+  /** Goes back to hubs and peers. */
+  reconnect(): void;
   /** A link that lets others into this space. It holds the secret: give it to those who may come in. */
   invitation(hub: string | URL, room: string): string;
   /** Stores everything, says goodbye, frees the store. A page that is closed does so by itself, as far as time allows. */

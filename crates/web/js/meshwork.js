@@ -102,6 +102,11 @@ class MeshDocument {
     return this.get([]) ?? {};
   }
 
+  excerpt(path, entries = 100) {
+    const json = this.#mesh._node.excerpt(this.name, JSON.stringify(path), entries);
+    return json === undefined ? undefined : JSON.parse(json);
+  }
+
   subscribe(callback) {
     return this.#mesh._subscribe(this.name, callback);
   }
@@ -228,6 +233,27 @@ export class Mesh {
 
   sync() {
     this._node.sync();
+  }
+
+  operations(wanted = {}) {
+    return JSON.parse(this._node.operations(JSON.stringify({ count: 100, ...wanted })));
+  }
+
+  operation({ replica, sequence }) {
+    const json = this._node.operation(replica, sequence);
+    return json === undefined ? undefined : JSON.parse(json);
+  }
+
+  clocks() {
+    return JSON.parse(this._node.clocks());
+  }
+
+  disconnect() {
+    this._node.disconnect();
+  }
+
+  reconnect() {
+    this._node.reconnect();
   }
 
   invitation(hub, room) {

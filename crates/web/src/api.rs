@@ -13,6 +13,7 @@ use crate::{
     error::WebError,
     event,
     host::{Host, write_id},
+    operations::{self, Wanted},
     options::Options,
 };
 
@@ -127,6 +128,40 @@ impl WebNode {
             consensus.map_or(0, |consensus| consensus.holders(dot).len())
         });
         Ok(u32::try_from(holders?).unwrap_or(u32::MAX))
+    }
+
+    /// The last operations, the last first: `{ count, author?, document? }` says which.
+    pub fn operations(&self, wanted: &str) -> Result<String, JsValue> {
+        let wanted = Wanted::parse(wanted)?;
+        Ok(self.host.ask(|mesh| operations::list(mesh, &wanted).to_string())?)
+    }
+
+    /// One operation with all that is known of it; `undefined` when it is not here.
+    pub fn operation(&self, replica: &str, sequence: f64) -> Result<Option<String>, JsValue> {
+        let dot = Dot::new(replica_id(replica)?, sequence as u64);
+        Ok(self.host.ask(|mesh| operations::detail(mesh, dot).map(|json| json.to_string()))?)
+    }
+
+    /// For each replica, who holds how much of it.
+    pub fn clocks(&self) -> Result<String, JsValue> {
+        Ok(self.host.ask(|mesh| operations::clocks(mesh).to_string())?)
+    }
+
+    /// The first entries of what is shown at a path; `undefined` when nothing is.
+    pub fn excerpt(&self, document: &str, path: &str, entries_max: u32) -> Result<Option<String>, JsValue> {
+        let (document, path) = (document_id(document)?, Path::parse(path)?);
+        let excerpt = self.host.ask(|mesh| operations::excerpt(mesh, &document, &path, entries_max as usize));
+        Ok(excerpt?.map(|json| json.to_string()))
+    }
+
+    /// Cuts this tab off from hubs and peers, as a network that fails would.
+    pub fn disconnect(&self) {
+        self.host.disconnect();
+    }
+
+    /// Goes back to hubs and peers.
+    pub fn reconnect(&self) {
+        self.host.reconnect();
     }
 
     /// Whether to tell `receipts` whenever some may have come.

@@ -7,10 +7,10 @@ use std::{
 };
 
 use meshwork::{
-    Command, DocumentId, Dot, Edit, EditError, Effect, Event, Input, Membership, Mesh, Profile, ReplicaId,
-    RequestId, Row, SessionId, WriteId,
+    Command, DocumentId, Dot, Edit, EditError, Effect, Event, HubAction, HubEvent, Input, Membership, Mesh,
+    Profile, ReplicaId, RequestId, Row, SessionId, WriteId,
 };
-use meshwork_transport::ConnectionEvent;
+use meshwork_transport::{ConnectionAction, ConnectionEvent};
 use serde_json::{Value as Json, json};
 use wasm_bindgen::prelude::*;
 use web_sys::RtcConfiguration;
@@ -30,6 +30,9 @@ use crate::{
 
 /// How many edits may be visible here without being durable; a further one is refused.
 const UNSAVED_EDITS_MAX: u64 = 65_536;
+
+/// Why nothing can be reached, while that is on purpose.
+const CUT_OFF: &str = "this tab is cut off on purpose";
 
 /// A node and its performers.
 pub(crate) struct Host {
@@ -61,6 +64,8 @@ struct Inner {
     events: VecDeque<Json>,
     /// See [`Host::watch`].
     watching: bool,
+    /// Cut off on purpose: hubs and peers cannot be reached.
+    disconnected: bool,
     /// Nothing is driven any more.
     stopped: bool,
 }
@@ -100,6 +105,7 @@ impl Host {
                 stored: 0,
                 events: VecDeque::new(),
                 watching: false,
+                disconnected: false,
                 stopped: false,
             };
             Self { inner: RefCell::new(inner), listener, emitting: Cell::new(false) }
@@ -134,6 +140,30 @@ impl Host {
     /// policy asks for.
     pub(crate) fn watch(&self, watching: bool) {
         self.inner.borrow_mut().watching = watching;
+    }
+
+    /// Lets go of hubs and peers, and reaches none until [`Self::reconnect`].
+    pub(crate) fn disconnect(&self) {
+        {
+            let mut inner = self.inner.borrow_mut();
+            inner.disconnected = true;
+            let links = inner.connections.close_all();
+            let hubs = inner.hubs.close_all();
+            let closed =
+                links.into_iter().map(|link| (link, ConnectionEvent::Closed { reason: CUT_OFF.into() }));
+            let mut inputs: VecDeque<_> =
+                closed.map(|(link, event)| Some(Input::Connection { link, event })).collect();
+            let closed = hubs.into_iter().map(|hub| (hub, HubEvent::Closed { reason: CUT_OFF.into() }));
+            inputs.extend(closed.map(|(hub, event)| Some(Input::Hub { hub, event })));
+            inner.drive(inputs);
+        }
+        self.emit();
+    }
+
+    /// The network is back: looks for hubs at once, and through them for peers.
+    pub(crate) fn reconnect(&self) {
+        self.inner.borrow_mut().disconnected = false;
+        self.command(Command::Start);
     }
 
     fn wake(&self) {
@@ -204,7 +234,9 @@ impl Host {
         let (Some(mesh), Some(membership)) = (inner.stage.mesh(), &inner.membership) else {
             return Err(WebError::NotJoined);
         };
-        Ok(status::of(mesh, membership, inner.stalled.as_deref()))
+        let mut status = status::of(mesh, membership, inner.stalled.as_deref());
+        status["disconnected"] = inner.disconnected.into();
+        Ok(status)
     }
 
     pub(crate) fn membership(&self) -> Result<Membership, WebError> {
@@ -230,8 +262,8 @@ impl Host {
         let mut inner = self.inner.borrow_mut();
         inner.stopped = true;
         inner.timer.clear();
-        inner.connections.close();
-        inner.hubs.close();
+        inner.connections.close_all();
+        inner.hubs.close_all();
     }
 }
 
@@ -290,6 +322,15 @@ impl Inner {
                 }
                 None => Some(Input::Persisted { write }),
             },
+            Effect::Connection { link, action } if self.disconnected => {
+                let begins = matches!(action, ConnectionAction::Offer | ConnectionAction::Answer { .. });
+                let event = ConnectionEvent::Closed { reason: CUT_OFF.into() };
+                begins.then_some(Input::Connection { link, event })
+            }
+            Effect::Hub { hub, action } if self.disconnected => {
+                let event = HubEvent::Closed { reason: CUT_OFF.into() };
+                matches!(action, HubAction::Open { .. }).then_some(Input::Hub { hub, event })
+            }
             Effect::Connection { link, action } => {
                 let event = self.connections.perform(link, action)?;
                 Some(Input::Connection { link, event })

@@ -57,8 +57,9 @@ impl Hubs {
         }
     }
 
-    pub(crate) fn close(&mut self) {
-        self.sockets.clear();
+    /// Closes all of them, and names them.
+    pub(crate) fn close_all(&mut self) -> Vec<HubId> {
+        std::mem::take(&mut self.sockets).into_keys().collect()
     }
 }
 

@@ -30,8 +30,11 @@ mod event;
 mod host;
 mod hub;
 mod join;
+mod operations;
 mod options;
+mod qr;
 mod stage;
 mod status;
 
 pub use api::WebNode;
+pub use qr::qr_code;

@@ -68,8 +68,9 @@ impl Connections {
         }
     }
 
-    pub(crate) fn close(&mut self) {
-        self.links.clear();
+    /// Closes all of them, and names them.
+    pub(crate) fn close_all(&mut self) -> Vec<LinkId> {
+        std::mem::take(&mut self.links).into_keys().collect()
     }
 
     fn connect(&mut self, id: LinkId, role: Role) -> Option<ConnectionEvent> {
