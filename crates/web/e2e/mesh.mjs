@@ -99,6 +99,7 @@ export async function startNode(name, hub, room) {
   };
   return {
     name,
+    address,
     stop,
     lines,
     json: async () => JSON.parse(await run(["get", "--api", address, "app"])),
@@ -119,14 +120,14 @@ function run(args) {
   });
 }
 
-/** Somebody's own web server, with a page at the root and our files in `/meshwork/`. */
+/** Somebody's own web server, with a page at the root and our files (those of these names) in `/meshwork/`. */
 export async function serve(page, files) {
   const kinds = { js: "text/javascript", wasm: "application/wasm" };
   const server = createServer(async ({ url }, response) => {
     const name = url.match(/^\/meshwork\/([^/]+)$/)?.[1];
     if (url === "/") {
       response.writeHead(200, { "content-type": "text/html" }).end(page);
-    } else if (files.includes(name)) {
+    } else if (name && kinds[name.split(".").at(-1)] && (!files || files.includes(name))) {
       const content = await readFile(join(process.env.PAGE, name));
       response.writeHead(200, { "content-type": kinds[name.split(".").at(-1)] }).end(content);
     } else {
