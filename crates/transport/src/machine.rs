@@ -104,6 +104,11 @@ impl Transport {
         self.peers.iter().map(|(session, entry)| status(*session, entry)).collect()
     }
 
+    /// Whom a connection is with, while it is open or in the making.
+    pub fn peer_of(&self, link: LinkId) -> Option<SessionId> {
+        self.sessions.get(&link).copied()
+    }
+
     /// How full its buffers are.
     pub fn fills(&self) -> [Fill; 3] {
         let queued = self.peers.values().filter_map(|entry| Some(entry.up.as_ref()?.queued_bytes()));

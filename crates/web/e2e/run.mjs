@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { asTab, endAll, openTab, serve, startBrowser, startHub, startNode, until } from "./mesh.mjs";
 import { measure } from "./measure.mjs";
+import { withHub, withoutHub, withoutWebRtc } from "./tabs.mjs";
 
 const ROOM = "E2E001";
 
@@ -110,13 +111,16 @@ async function scenario(kinds) {
   const again = await openTab(secondBrowser, "bob", address, ROOM);
   await until("bob is back", ada.members, ["bob", "late", "native"]);
 
-  says("a store is for one tab at a time");
+  says("a second node of the same store follows the first; what makes no sense is refused");
   const refused = await again.run(async (address) => {
     const { Mesh } = await import("/page/meshwork.js");
     const refusal = (options) => Mesh.join({ hub: address, name: "two", ...options }).then(() => "none", ({ code }) => code);
-    return [await refusal({ room: "E2E001" }), await refusal({ room: "no room" }), await refusal({ room: "E2E001", storage: false, password: "wrong" })];
+    const second = await Mesh.join({ hub: address, name: "second", room: "E2E001" });
+    const { role } = second.status();
+    await second.leave();
+    return [role, await refusal({ room: "no room" }), await refusal({ room: "E2E001", storage: false, password: "wrong" })];
   }, address);
-  const expected = ["storage-in-use", "usage", "hub-refused"];
+  const expected = ["follower", "usage", "hub-refused"];
   if (JSON.stringify(refused) !== JSON.stringify(expected)) throw new Error(`refusals: ${refused}, not ${expected}`);
 
   says("a tab's storage is removed while it is closed: the mesh gives back everything");
@@ -194,7 +198,7 @@ async function guide(kinds) {
   const guide = await readFile(new URL("../../../docs/web.md", import.meta.url), "utf8");
   const page = guide.match(/```html\n([^]*?)```/)[1];
   const hub = await startHub();
-  const files = ["meshwork.js", "meshwork_web.js", "meshwork_web_bg.wasm", "store.js"];
+  const files = [...guide.match(/put (`[^]*?) of `target\/page`/)[1].matchAll(/`([^`]+)`/g)].map(([, name]) => name);
   const site = await serve(page.replace("http://127.0.0.1:7070", hub.address), files);
   const pages = [];
   for (const kind of kinds) {
@@ -248,6 +252,12 @@ for (const kinds of runs) {
     await invitation(kinds);
     await endAll();
     await bothRoles(kinds[0]);
+    // What concerns one browser alone.
+    const alone = kinds[0] === kinds[1] ? [withoutHub, withHub, withoutWebRtc] : [];
+    for (const test of alone) {
+      await endAll();
+      await test(kinds[0], says);
+    }
     console.log(`  passed in ${((Date.now() - started) / 1000).toFixed(1)} s`);
     await endAll();
     if (wanted.includes("measure")) await measure(kinds, says);

@@ -1,128 +1,21 @@
 // meshwork for web developers: a node in this tab. `meshwork.d.ts` documents every name; docs/web.md shows how to begin.
 
-import initialise, { WebNode } from "./meshwork_web.js";
-import { Store, coded, lock } from "./store.js";
+import { Edit, MeshDocument, Waiting, plain } from "./documents.js";
+import { Life } from "./life.js";
+import initialise from "./meshwork_web.js";
+import { coded } from "./store.js";
 
-/** How long to wait for a page that holds the store and is on its way out, in milliseconds. */
-const LOCK_WAIT_MS = 3_000;
 /** How long `leave` waits for the last write, in milliseconds. */
 const LEAVE_WAIT_MS = 10_000;
 const JOIN_TIMEOUT_MS = 30_000;
 /** A tab that is hidden for so long is away, in milliseconds. One that is closed is hidden just before. */
 const AWAY_AFTER_MS = 1_000;
-/** What waits for a sequence of a replica to be reached. Sequences grow, so the first that waits is looked at alone. */
-class Waiting {
-  #entries = [];
-
-  /** `reached` is asked at once, and again whenever `check` is called. */
-  until(operation, reached) {
-    if (reached(operation)) return Promise.resolve();
-    return new Promise((resolve, reject) => this.#entries.push({ operation, reached, resolve, reject }));
-  }
-
-  get size() {
-    return this.#entries.length;
-  }
-
-  check() {
-    while (this.#entries.length && this.#entries[0].reached(this.#entries[0].operation)) {
-      this.#entries.shift().resolve();
-    }
-  }
-
-  /** Those after `kept` of a replica will never be reached. */
-  fail(matches, error) {
-    const failing = this.#entries.filter(({ operation }) => matches(operation));
-    this.#entries = this.#entries.filter(({ operation }) => !matches(operation));
-    for (const { operation, reject } of failing) reject(error(operation));
-  }
-}
-
-/** One transaction of ours: visible already, durable and confirmed later. */
-class Edit {
-  #mesh;
-
-  constructor(mesh, operation) {
-    this.#mesh = mesh;
-    this.operation = Object.freeze(operation);
-  }
-
-  stored() {
-    return this.#mesh._stored(this.operation);
-  }
-
-  confirmed(options = {}) {
-    return this.#mesh._confirmed(this.operation, options.count);
-  }
-}
-
-/** A document of the mesh: a tree of maps, values, counters and sets. */
-class MeshDocument {
-  #mesh;
-
-  constructor(mesh, name) {
-    this.#mesh = mesh;
-    this.name = name;
-  }
-
-  set(path, value) {
-    return this.edit([{ set: { path, value: plain(value) } }]);
-  }
-
-  merge(path, value) {
-    return this.edit([{ merge: { path, value: plain(value) } }]);
-  }
-
-  delete(path) {
-    return this.edit([{ delete: { path } }]);
-  }
-
-  increment(path, by = 1) {
-    return this.edit([{ increment: { path, by } }]);
-  }
-
-  add(path, value) {
-    return this.edit([{ add: { path, value: plain(value) } }]);
-  }
-
-  remove(path, value) {
-    return this.edit([{ remove: { path, value: plain(value) } }]);
-  }
-
-  edit(changes) {
-    return this.#mesh._edit(this.name, changes);
-  }
-
-  get(path) {
-    const json = this.#mesh._node.get(this.name, JSON.stringify(path));
-    return json === undefined ? undefined : JSON.parse(json);
-  }
-
-  json() {
-    return this.get([]) ?? {};
-  }
-
-  excerpt(path, entries = 100) {
-    const json = this.#mesh._node.excerpt(this.name, JSON.stringify(path), entries);
-    return json === undefined ? undefined : JSON.parse(json);
-  }
-
-  subscribe(callback) {
-    return this.#mesh._subscribe(this.name, callback);
-  }
-}
-
-/** JSON has no `undefined`. */
-function plain(value) {
-  return value === undefined ? null : value;
-}
 
 export class Mesh {
   #listeners = new Map();
   #subscribers = new Map();
   #documents = new Map();
-  #store = null;
-  #release = () => {};
+  #life = null;
   #storedUpTo = new Map();
   #confirmedUpTo = new Map();
   #storing = new Waiting();
@@ -130,11 +23,15 @@ export class Mesh {
   #left = resolvers();
   #hasLeft = false;
   #ready = resolvers();
+  /** What another node is to show, should it take this one's place. */
+  #status = null;
+  #shown = new Map();
+  #lastEdit = null;
   #awayTimer;
   #onVisibility = () => {
     clearTimeout(this.#awayTimer);
-    if (document.hidden) this.#awayTimer = setTimeout(() => this._node.setAway(true), AWAY_AFTER_MS);
-    else this._node.setAway(false);
+    if (document.hidden) this.#awayTimer = setTimeout(() => this._node?.setAway(true), AWAY_AFTER_MS);
+    else this._node?.setAway(false);
   };
   #onPageHide = () => this.#depart();
 
@@ -159,7 +56,8 @@ export class Mesh {
       iceServers,
     };
     try {
-      await mesh.#begin(settings, durable ? `meshwork/${storageName(storage, room, invitation)}` : null);
+      const store = durable ? `meshwork/${storageName(storage, room, invitation)}` : null;
+      await mesh.#begin(settings, store, joinTimeoutMs ?? JOIN_TIMEOUT_MS);
       await mesh.#untilReady(joinTimeoutMs ?? JOIN_TIMEOUT_MS);
     } catch (error) {
       mesh.#end();
@@ -168,21 +66,37 @@ export class Mesh {
     return mesh;
   }
 
-  async #begin(settings, storeName) {
-    let kept = { profile: undefined, rows: [] };
-    if (storeName) {
-      this.#release = await lock(storeName, LOCK_WAIT_MS);
-      this.#store = await Store.open(storeName);
-      kept = await this.#store.load();
-    }
-    const hear = (batch) => this.#hear(JSON.parse(batch));
-    this._node = new WebNode(JSON.stringify(settings), kept.profile, kept.rows, this.#store, hear);
-    if (this.#store) this.#store.node = this._node;
+  /** Documents, edits and everything else here are of this node. */
+  get _node() {
+    return this.#life.node;
+  }
+
+  async #begin(settings, store, timeoutMs) {
+    const hear = (events) => this.#hear(events);
+    this.#life = new Life(settings, store, hear, (old, node) => this.#replaced(old, node));
     if (globalThis.document) {
       document.addEventListener("visibilitychange", this.#onVisibility);
       addEventListener("pagehide", this.#onPageHide);
     }
-    this._node.listen();
+    await this.#life.begin(timeoutMs);
+  }
+
+  /** `node` has stored all that `old` has, and takes its place. */
+  #replaced(old, node) {
+    const { replica } = JSON.parse(old.status());
+    this.#storedUpTo.set(replica, Infinity);
+    if (this.#status !== null) node.setStatus(this.#status);
+    for (const [key, { value, until }] of this.#shown) {
+      const ttlMs = until - Date.now();
+      if (ttlMs > 0) node.setEphemeral(key, value, ttlMs);
+    }
+    if (globalThis.document) this.#onVisibility();
+    this.#storing.check();
+    this.#confirming.forEach((waiting) => waiting.check());
+    this.#watch();
+    for (const [document, callbacks] of this.#subscribers) {
+      for (const callback of callbacks) guarded(callback, { document, operations: [], local: false });
+    }
   }
 
   async #untilReady(timeoutMs) {
@@ -221,14 +135,18 @@ export class Mesh {
 
   setStatus(status) {
     this._node.setStatus(status);
+    this.#status = status;
   }
 
   show(key, value, ttlMs = 10_000) {
-    this._node.setEphemeral(key, JSON.stringify(plain(value)), ttlMs);
+    const text = JSON.stringify(plain(value));
+    this._node.setEphemeral(key, text, ttlMs);
+    this.#shown.set(key, { value: text, until: Date.now() + ttlMs });
   }
 
   hide(key) {
     this._node.clearEphemeral(key);
+    this.#shown.delete(key);
   }
 
   sync() {
@@ -262,13 +180,16 @@ export class Mesh {
 
   async leave() {
     if (this.#hasLeft) return;
-    this._node.leave();
     const late = new Promise((_, reject) => {
       setTimeout(() => reject(coded("storage-stalled", "the last writes were not stored in time; what was acknowledged is safe")), LEAVE_WAIT_MS);
     });
     try {
+      // A node that closes tells no other tab of its edits any more.
+      const saved = this.#lastEdit && this._stored(this.#lastEdit).catch(() => {});
+      await Promise.race([Promise.all([saved, this.#life.settled()]), late]);
+      this._node.leave();
       await Promise.race([this.#left.promise, late]);
-      await this.#store?.idle();
+      await this.#life.idle();
     } finally {
       this.#end();
     }
@@ -277,7 +198,7 @@ export class Mesh {
   /** The page goes away: say goodbye while there is time. */
   #depart() {
     if (this.#hasLeft) return;
-    this._node.depart();
+    this.#life.depart();
     this.#hasLeft = true;
   }
 
@@ -288,9 +209,7 @@ export class Mesh {
       removeEventListener("pagehide", this.#onPageHide);
     }
     clearTimeout(this.#awayTimer);
-    this._node?.stop();
-    this.#store?.close();
-    this.#release();
+    this.#life?.end();
     const gone = () => coded("left", "the mesh was left");
     this.#storing.fail(() => true, gone);
     for (const waiting of this.#confirming.values()) waiting.fail(() => true, gone);
@@ -300,6 +219,7 @@ export class Mesh {
 
   _edit(document, changes) {
     const operation = JSON.parse(this._node.edit(document, JSON.stringify(changes)));
+    this.#lastEdit = operation;
     return new Edit(this, operation);
   }
 

@@ -56,16 +56,21 @@ export class Store {
   #stalled = false;
   #lost = null;
   #idle = [];
-  /** Told of what happens: `persisted(write)`, `stalled(reason)`, `stalled(undefined)` once it goes on. */
+  /**
+   * Told of what happens: `persisted(write)`, `stalled(reason)`, `stalled(undefined)` once it goes on, and `lost(reason)`
+   * when the browser or the user has removed what was stored.
+   */
   node = null;
 
   static async open(name) {
     const store = new Store();
     store.#database = await openDatabase(name);
-    store.#database.onclose = () => store.#lose("the browser has removed this site's data: reload the page");
-    store.#database.onversionchange = () => {
+    store.#database.onclose = () => store.#lose("the browser has removed this site's data");
+    store.#database.onversionchange = ({ newVersion }) => {
+      // Whoever wants to change the database waits until nobody has it open.
       store.#database.close();
-      store.#lose("this site's data is being removed or upgraded in another tab: reload the page");
+      if (newVersion === null) store.#lose("this site's data was removed");
+      else store.#give("another tab has a newer version of this page, and its store: reload this one");
     };
     return store;
   }
@@ -162,9 +167,10 @@ export class Store {
     }
   }
 
-  #failed(batch, error) {
-    this.#committing = false;
+  async #failed(batch, error) {
     this.#queue.unshift(...batch);
+    if (await this.#isGone(error)) this.#lose(`this site's data was removed (${error?.message ?? "a write was aborted"})`);
+    this.#committing = false;
     if (this.#lost) return;
     const full = error?.name === "QuotaExceededError";
     const what = full ? "the browser gives this site no more room: free some" : `IndexedDB: ${error?.message ?? "aborted"}`;
@@ -173,9 +179,23 @@ export class Store {
     this.#retryMs = Math.min(2 * this.#retryMs, RETRY_MAX_MS);
   }
 
+  /** Not every browser tells of it. */
+  async #isGone(error) {
+    if (error?.name === "InvalidStateError") return true;
+    const known = await indexedDB.databases?.().catch(() => undefined);
+    return known !== undefined && !known.some(({ name }) => name === this.#database.name);
+  }
+
   #lose(reason) {
     if (this.#lost) return;
     this.#lost = reason;
+    this.#database.close();
+    this.node?.lost(reason);
+  }
+
+  /** Nothing is written any more. */
+  #give(reason) {
+    this.#lost ??= reason;
     this.#stall(reason);
   }
 
@@ -187,27 +207,12 @@ export class Store {
 }
 
 /**
- * Waits for the right to use a store, which one tab has at a time; it ends with the page, or when the returned function
- * is called.
+ * Waits for the right to write a store, which one tab has at a time. It ends with the page, or when the function that this
+ * resolves with is called.
  */
-export async function lock(name, waitMs) {
-  if (!globalThis.navigator?.locks) {
-    throw coded(
-      "storage-unavailable",
-      "this page may not keep data, since it was not loaded over https or from this machine: pass `storage: false`",
-    );
-  }
-  const patience = new AbortController();
-  const timer = setTimeout(() => patience.abort(), waitMs);
-  try {
-    return await new Promise((resolve, reject) => {
-      const held = () => new Promise((release) => resolve(release));
-      navigator.locks.request(name, { signal: patience.signal }, held).catch(reject);
-    });
-  } catch (error) {
-    if (error.name !== "AbortError") throw error;
-    throw coded("storage-in-use", "another tab of this browser has this store open: close it, or give another `storage`");
-  } finally {
-    clearTimeout(timer);
-  }
+export function lock(name, signal) {
+  return new Promise((resolve, reject) => {
+    const held = () => new Promise((release) => resolve(release));
+    navigator.locks.request(name, { signal }, held).catch(reject);
+  });
 }

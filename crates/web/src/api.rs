@@ -1,9 +1,10 @@
 //! What JavaScript calls. Values cross as JSON text.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 use meshwork::{Command, DocumentId, Dot, Input, ReplicaId, Row, Table};
-use meshwork_identity::Invitation;
+use meshwork_discovery::ServerMessage;
+use meshwork_identity::{Invitation, Signer as _};
 use serde_json::json;
 use wasm_bindgen::prelude::*;
 
@@ -15,6 +16,7 @@ use crate::{
     host::{Host, write_id},
     operations::{self, Wanted},
     options::Options,
+    tabs::Port,
 };
 
 #[wasm_bindgen]
@@ -62,19 +64,22 @@ pub struct WebNode {
 #[wasm_bindgen]
 impl WebNode {
     /// Begins: `profile` and `rows` are what the store holds, `store` takes what is to be kept (without one it ends with
-    /// the tab), and `listener` hears events, as JSON arrays.
+    /// the tab, or another tab keeps it), `tabs` leads to this browser's other tabs, and `listener` hears events, as JSON
+    /// arrays.
     #[wasm_bindgen(constructor)]
     pub fn new(
         options: &str,
         profile: Option<String>,
         rows: &js_sys::Array,
         store: JsValue,
+        tabs: JsValue,
         listener: js_sys::Function,
     ) -> Result<Self, JsValue> {
         std::panic::set_hook(Box::new(|panic| browser::console_error(&panic.to_string())));
         let options = Options::parse(options)?;
         let store = (!store.is_null()).then(|| store.unchecked_into::<Store>());
-        let host = Host::begin(&options, profile.as_deref(), rows_from_js(rows)?, store, listener)?;
+        let tabs = (!tabs.is_null()).then(|| tabs.unchecked_into::<Port>());
+        let host = Host::begin(&options, profile.as_deref(), rows_from_js(rows)?, store, tabs, listener)?;
         Ok(Self { host })
     }
 
@@ -216,6 +221,70 @@ impl WebNode {
     /// The store takes no writes for this reason, or takes them again.
     pub fn stalled(&self, reason: Option<String>) {
         self.host.stalled(reason);
+    }
+
+    /// Who this tab is to the others of this browser: session, node, profile (with its secrets), and all that is stored.
+    pub fn identity(&self) -> Result<String, JsValue> {
+        let profile = self.host.profile()?;
+        let identity = self.host.ask(|mesh| {
+            let machines = mesh.machines();
+            let stored = machines.op_log.stored_version().iter();
+            let held: BTreeMap<String, u64> =
+                stored.map(|(replica, tip)| (replica.to_string(), tip.sequence)).collect();
+            json!({
+                "session": machines.transport.session(), "node": profile.key.node(),
+                "profile": profile.to_json(), "held": held,
+            })
+        });
+        Ok(identity?.to_string())
+    }
+
+    /// A tab of this browser has come: the one that writes, or one that follows.
+    #[wasm_bindgen(js_name = tabCame)]
+    pub fn tab_came(&self, session: &str, node: &str) {
+        if let (Ok(session), Ok(node)) = (session.parse(), node.parse()) {
+            self.host.with_tabs(|tabs| tabs.came(session, node));
+        }
+    }
+
+    /// It is gone.
+    #[wasm_bindgen(js_name = tabGone)]
+    pub fn tab_gone(&self, session: &str) {
+        if let Ok(session) = session.parse() {
+            self.host.with_tabs(|tabs| tabs.gone(session));
+        }
+    }
+
+    /// It says something that concerns a link to it.
+    #[wasm_bindgen(js_name = tabSignal)]
+    pub fn tab_signal(&self, text: &str) {
+        if let Ok(message) = ServerMessage::from_json(text) {
+            self.host.with_tabs(|tabs| tabs.told(message));
+        }
+    }
+
+    /// The tab that writes has stored these (`all`: and nothing else): the last sequence of each replica.
+    pub fn held(&self, tips: &str, all: bool) {
+        if let Ok(tips) = serde_json::from_str(tips) {
+            self.host.held(tips, all);
+        }
+    }
+
+    /// Whether the space is known.
+    #[wasm_bindgen(js_name = isMember)]
+    pub fn is_member(&self) -> bool {
+        self.host.membership().is_ok()
+    }
+
+    /// The store is lost: another node of this browser is to write.
+    pub fn follow(&self) {
+        self.host.follow();
+    }
+
+    /// Whether everything that `other` holds or shows is stored here.
+    #[wasm_bindgen(js_name = hasStored)]
+    pub fn has_stored(&self, other: &WebNode) -> bool {
+        self.host.has_stored(&other.host)
     }
 
     /// Stores everything, says goodbye, and tells `left`.

@@ -33,6 +33,11 @@ pub(crate) fn seed() -> Seed {
     Seed::new(bytes)
 }
 
+/// Whether this browser makes links to others at all.
+pub(crate) fn has_webrtc() -> bool {
+    js_sys::Reflect::has(&js_sys::global(), &"RTCPeerConnection".into()).unwrap_or(false)
+}
+
 /// Calls `callback` once after `delay_ms`, unless it is cleared.
 pub(crate) fn after(delay_ms: f64, callback: impl FnOnce() + 'static) {
     set_timeout(&Closure::once_into_js(callback), delay_ms);

@@ -2,37 +2,40 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     rc::Rc,
 };
 
 use meshwork::{
-    Command, DocumentId, Dot, Edit, EditError, Effect, Event, HubAction, HubEvent, Input, Membership, Mesh,
-    Profile, ReplicaId, RequestId, Row, SessionId, WriteId,
+    Command, DocumentId, Dot, Edit, EditError, Event, HubEvent, Input, Membership, Mesh, Profile, ReplicaId,
+    RequestId, Row, WriteId,
 };
-use meshwork_transport::{ConnectionAction, ConnectionEvent};
+use meshwork_discovery::HubId;
+use meshwork_transport::ConnectionEvent;
 use serde_json::{Value as Json, json};
 use wasm_bindgen::prelude::*;
 use web_sys::RtcConfiguration;
 
 use crate::{
-    api::{Store, rows_to_js},
+    api::Store,
     browser::{self, Timer},
     connection::Connections,
     error::WebError,
     event,
+    following::Following,
     hub::Hubs,
-    join::{Member, Newcomer},
+    inner::{Inner, Keeper},
+    join::{Keep, Newcomer},
     options::Options,
-    stage::Stage,
     status,
+    tabs::{Port, Tabs},
 };
 
 /// How many edits may be visible here without being durable; a further one is refused.
 const UNSAVED_EDITS_MAX: u64 = 65_536;
 
 /// Why nothing can be reached, while that is on purpose.
-const CUT_OFF: &str = "this tab is cut off on purpose";
+pub(crate) const CUT_OFF: &str = "this tab is cut off on purpose";
 
 /// A node and its performers.
 pub(crate) struct Host {
@@ -42,34 +45,6 @@ pub(crate) struct Host {
     emitting: Cell<bool>,
 }
 
-struct Inner {
-    stage: Stage,
-    session: SessionId,
-    membership: Option<Membership>,
-    /// See [`Member::unproven`].
-    unproven: Option<Profile>,
-    connections: Connections,
-    hubs: Hubs,
-    /// Without one, rows end with the tab.
-    store: Option<Store>,
-    stalled: Option<String>,
-    timer: Timer,
-    next_request: u64,
-    /// The answer to the edit that is being made.
-    edited: Option<Result<Dot, EditError>>,
-    /// The author of our edits, the last of them, and how many of them are durable.
-    replica: Option<ReplicaId>,
-    made: u64,
-    stored: u64,
-    events: VecDeque<Json>,
-    /// See [`Host::watch`].
-    watching: bool,
-    /// Cut off on purpose: hubs and peers cannot be reached.
-    disconnected: bool,
-    /// Nothing is driven any more.
-    stopped: bool,
-}
-
 impl Host {
     /// A node that begins: as a member if the store knows the space, else on its way to a hub.
     pub(crate) fn begin(
@@ -77,9 +52,15 @@ impl Host {
         profile: Option<&str>,
         rows: Vec<Row>,
         store: Option<Store>,
+        tabs: Option<Port>,
         listener: js_sys::Function,
     ) -> Result<Rc<Self>, WebError> {
         let configuration = rtc_configuration(options)?;
+        let keeper = match store {
+            Some(store) => Keeper::Store(store),
+            None if options.follower => Keeper::Writer(Following::default()),
+            None => Keeper::Nobody,
+        };
         let (stage, session, member) = Newcomer::begin(options, profile, rows)?;
         let host = Rc::new_cyclic(|this: &std::rc::Weak<Self>| {
             let at_timer = this.clone();
@@ -91,11 +72,13 @@ impl Host {
             let inner = Inner {
                 stage,
                 session,
-                membership: None,
-                unproven: None,
+                profile: None,
+                keep: Keep::Kept,
                 connections: Connections::new(this.clone(), configuration),
                 hubs: Hubs::new(this.clone()),
-                store,
+                tabs: Tabs::new(tabs, session),
+                keeper,
+                last_write: WriteId(0),
                 stalled: None,
                 timer: Timer::new(wake),
                 next_request: 1,
@@ -112,6 +95,11 @@ impl Host {
         });
         {
             let mut inner = host.inner.borrow_mut();
+            if !browser::has_webrtc() {
+                let reason =
+                    "this browser has no RTCPeerConnection: no links to others, only to its own tabs";
+                inner.events.push_back(json!({"type": "webrtc-missing", "reason": reason}));
+            }
             match member {
                 Some(member) => {
                     let inputs = inner.admit(member);
@@ -147,14 +135,17 @@ impl Host {
         {
             let mut inner = self.inner.borrow_mut();
             inner.disconnected = true;
-            let links = inner.connections.close_all();
-            let hubs = inner.hubs.close_all();
-            let closed =
-                links.into_iter().map(|link| (link, ConnectionEvent::Closed { reason: CUT_OFF.into() }));
-            let mut inputs: VecDeque<_> =
-                closed.map(|(link, event)| Some(Input::Connection { link, event })).collect();
-            let closed = hubs.into_iter().map(|hub| (hub, HubEvent::Closed { reason: CUT_OFF.into() }));
-            inputs.extend(closed.map(|(hub, event)| Some(Input::Hub { hub, event })));
+            let closed = || CUT_OFF.to_owned();
+            let links = inner.connections.close_all().into_iter();
+            let mut inputs: VecDeque<_> = links
+                .map(|link| {
+                    Some(Input::Connection { link, event: ConnectionEvent::Closed { reason: closed() } })
+                })
+                .collect();
+            let hubs = inner.hubs.close_all().into_iter().chain(inner.tabs.close());
+            inputs.extend(
+                hubs.map(|hub| Some(Input::Hub { hub, event: HubEvent::Closed { reason: closed() } })),
+            );
             inner.drive(inputs);
         }
         self.emit();
@@ -231,16 +222,26 @@ impl Host {
 
     pub(crate) fn status(&self) -> Result<Json, WebError> {
         let inner = self.inner.borrow();
-        let (Some(mesh), Some(membership)) = (inner.stage.mesh(), &inner.membership) else {
+        let (Some(mesh), Some(membership)) = (inner.stage.mesh(), inner.membership()) else {
             return Err(WebError::NotJoined);
         };
-        let mut status = status::of(mesh, membership, inner.stalled.as_deref());
+        let role = match &inner.keeper {
+            Keeper::Nobody => "alone",
+            Keeper::Store(_) => "writer",
+            Keeper::Writer(_) => "follower",
+        };
+        let mut status = status::of(mesh, membership, role, inner.stalled.as_deref());
         status["disconnected"] = inner.disconnected.into();
         Ok(status)
     }
 
     pub(crate) fn membership(&self) -> Result<Membership, WebError> {
-        self.inner.borrow().membership.clone().ok_or(WebError::NotJoined)
+        self.inner.borrow().membership().cloned().ok_or(WebError::NotJoined)
+    }
+
+    /// Key and membership, as the store keeps them.
+    pub(crate) fn profile(&self) -> Result<Profile, WebError> {
+        self.inner.borrow().profile.clone().ok_or(WebError::NotJoined)
     }
 
     /// The store takes no writes for now (`Some`), or again (`None`).
@@ -257,6 +258,45 @@ impl Host {
         self.emit();
     }
 
+    /// Speaks with the other tabs; what discovery hears of it is handled.
+    pub(crate) fn with_tabs(&self, action: impl FnOnce(&mut Tabs) -> Option<(HubId, HubEvent)>) {
+        let heard = action(&mut self.inner.borrow_mut().tabs);
+        if let Some((hub, event)) = heard {
+            self.feed(Input::Hub { hub, event });
+        }
+    }
+
+    /// The tab that writes holds these (`all`: and nothing else).
+    pub(crate) fn held(&self, tips: BTreeMap<ReplicaId, u64>, all: bool) {
+        let answered = match &mut self.inner.borrow_mut().keeper {
+            Keeper::Writer(following) => following.hold(tips, all),
+            Keeper::Nobody | Keeper::Store(_) => None,
+        };
+        if let Some(write) = answered {
+            self.feed(Input::Persisted { write });
+        }
+    }
+
+    /// Gives up the store, which is lost: another node of this browser writes from now on, and gets all that is here.
+    pub(crate) fn follow(&self) {
+        let mut inner = self.inner.borrow_mut();
+        let Some(version) = inner.stage.mesh().map(|mesh| mesh.machines().op_log.version().clone()) else {
+            return;
+        };
+        let mut following = Following::default();
+        let _ = following.wait(inner.last_write, version);
+        inner.keeper = Keeper::Writer(following);
+    }
+
+    /// Whether everything that `other` holds or shows is stored here.
+    pub(crate) fn has_stored(&self, other: &Self) -> bool {
+        let (inner, other) = (self.inner.borrow(), other.inner.borrow());
+        let (Some(here), Some(there)) = (inner.stage.mesh(), other.stage.mesh()) else { return false };
+        let stored = here.machines().op_log.stored_version();
+        let own = other.replica.is_none_or(|replica| stored.sequence(&replica) >= other.made);
+        own && stored.covers(there.machines().op_log.version())
+    }
+
     /// Stops at once: no goodbye, no last write. What was there can still be read.
     pub(crate) fn stop(&self) {
         let mut inner = self.inner.borrow_mut();
@@ -264,122 +304,6 @@ impl Host {
         inner.timer.clear();
         inner.connections.close_all();
         inner.hubs.close_all();
-    }
-}
-
-impl Inner {
-    /// Feeds inputs (`None`: the timeout) and performs what comes of them, until nothing more does.
-    fn drive(&mut self, mut inputs: VecDeque<Option<Input>>) {
-        while let Some(input) = inputs.pop_front().filter(|_| !self.stopped) {
-            let now = browser::now();
-            let mut effects = Vec::new();
-            let (deadline, space) = self.stage.step(now, input, &mut effects);
-            for effect in effects {
-                inputs.extend(self.perform(effect).map(Some));
-            }
-            if let Some(space) = space {
-                inputs.extend(self.found(space));
-            } else if let Some(deadline) = deadline {
-                self.timer.set(now, deadline.at);
-            }
-        }
-    }
-
-    /// A hub has named the space.
-    fn found(&mut self, space: meshwork::SpaceId) -> VecDeque<Option<Input>> {
-        let Stage::Asking { discovery, newcomer } = std::mem::replace(&mut self.stage, Stage::Empty) else {
-            return VecDeque::new();
-        };
-        match newcomer.found(space, *discovery) {
-            Ok(member) => self.admit(member),
-            Err(error) => {
-                self.events.push_back(json!({"type": "failed", "reason": error.to_string()}));
-                VecDeque::new()
-            }
-        }
-    }
-
-    /// Becomes a member. Returns what begins its life.
-    fn admit(&mut self, member: Member) -> VecDeque<Option<Input>> {
-        let Member { mesh, membership, profile, unproven } = member;
-        self.stage = Stage::Running(Box::new(mesh));
-        self.membership = Some(membership);
-        self.unproven = unproven;
-        if let (Some(profile), Some(store)) = (profile, &self.store) {
-            store.keep_profile(&profile.to_json());
-        }
-        // The log names its incarnation first of all.
-        [None, Some(Input::Command(Command::Start))].into()
-    }
-
-    /// Performs one effect; an input that comes of it at once is returned.
-    fn perform(&mut self, effect: Effect) -> Option<Input> {
-        match effect {
-            Effect::Persist { write, rows } => match &self.store {
-                Some(store) => {
-                    store.write(write.0 as f64, rows_to_js(rows));
-                    None
-                }
-                None => Some(Input::Persisted { write }),
-            },
-            Effect::Connection { link, action } if self.disconnected => {
-                let begins = matches!(action, ConnectionAction::Offer | ConnectionAction::Answer { .. });
-                let event = ConnectionEvent::Closed { reason: CUT_OFF.into() };
-                begins.then_some(Input::Connection { link, event })
-            }
-            Effect::Hub { hub, action } if self.disconnected => {
-                let event = HubEvent::Closed { reason: CUT_OFF.into() };
-                matches!(action, HubAction::Open { .. }).then_some(Input::Hub { hub, event })
-            }
-            Effect::Connection { link, action } => {
-                let event = self.connections.perform(link, action)?;
-                Some(Input::Connection { link, event })
-            }
-            Effect::Hub { hub, action } => {
-                let event = self.hubs.perform(hub, action)?;
-                Some(Input::Hub { hub, event })
-            }
-            Effect::Edited { result, .. } => {
-                if let Ok(dot) = &result {
-                    self.made = dot.sequence;
-                }
-                self.edited = Some(result);
-                None
-            }
-            Effect::EditedMany { .. } => None,
-            Effect::Incarnation(incarnation) => {
-                let first = self.replica.is_none();
-                self.replica = Some(incarnation.replica);
-                self.stored = incarnation.next_sequence - 1;
-                self.made = self.stored;
-                if first {
-                    self.events.push_back(json!({"type": "ready", "session": self.session}));
-                }
-                None
-            }
-            Effect::Stored { version } => {
-                let replica = self.replica?;
-                let sequence = version.tip(&replica).map_or(0, |tip| tip.sequence);
-                if sequence > self.stored {
-                    self.stored = sequence;
-                    self.events.push_back(json!({"type": "stored", "replica": replica, "upTo": sequence}));
-                }
-                None
-            }
-            Effect::Event(told) => {
-                if let (Event::LinkUp { .. }, Some(store)) = (&told, &self.store)
-                    && let Some(profile) = self.unproven.take()
-                {
-                    store.keep_profile(&profile.to_json());
-                }
-                self.events.push_back(event::to_json(&told));
-                None
-            }
-            Effect::Closed => {
-                self.events.push_back(json!({"type": "left"}));
-                None
-            }
-        }
     }
 }
 

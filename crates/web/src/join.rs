@@ -16,6 +16,7 @@ use crate::{
     error::WebError,
     options::{Options, Place},
     stage::Stage,
+    tabs::Tabs,
 };
 
 /// All that a node is made of, once its space is known.
@@ -26,6 +27,8 @@ pub(crate) struct Newcomer {
     rows: Vec<Row>,
     name: String,
     durable: bool,
+    /// Another tab leads to everybody else, or this browser makes no links.
+    homebound: bool,
     pub(crate) session: SessionId,
     discovery: discovery::Config,
     consensus: consensus::Config,
@@ -35,12 +38,21 @@ pub(crate) struct Newcomer {
 /// A node that has become one.
 pub(crate) struct Member {
     pub(crate) mesh: Mesh,
-    pub(crate) membership: Membership,
-    /// To be written down now.
-    pub(crate) profile: Option<Profile>,
-    /// To be written down once a peer has shown that it holds the secret too: until then the old one is kept, because a
-    /// damaged link must not cost a member its access.
-    pub(crate) unproven: Option<Profile>,
+    /// With its membership.
+    pub(crate) profile: Profile,
+    pub(crate) keep: Keep,
+}
+
+/// When a profile is written down.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// It is.
+    Kept,
+    /// Now.
+    Now,
+    /// Once a peer has shown that it holds the secret too: until then the old one is kept, because a damaged link must
+    /// not cost a member its access.
+    Proven,
 }
 
 impl Newcomer {
@@ -79,6 +91,7 @@ impl Newcomer {
             rows,
             name: options.name.clone(),
             durable: options.durable,
+            homebound: options.follower || !browser::has_webrtc(),
             session: SessionId(seed.fork("session").random().bytes()),
             discovery,
             consensus,
@@ -136,16 +149,15 @@ impl Newcomer {
 
     fn join(mut self, membership: Membership, running: Option<Discovery>) -> Result<Member, WebError> {
         let proven = self.profile.membership.as_ref() == Some(&membership) || running.is_some();
-        let first = self.profile.membership.is_none();
-        self.profile.membership = Some(membership.clone());
-        let profile = self.profile.clone();
-        let mesh = Mesh::new(self.machines(&membership, proven, running)?);
-        let (now, later) = match (first, proven) {
-            (true, _) => (Some(profile), None),
-            (false, false) => (None, Some(profile)),
-            (false, true) => (None, None),
+        let keep = match (self.profile.membership.is_none(), proven) {
+            (true, _) => Keep::Now,
+            (false, false) => Keep::Proven,
+            (false, true) => Keep::Kept,
         };
-        Ok(Member { mesh, membership, profile: now, unproven: later })
+        self.profile.membership = Some(membership.clone());
+        let running = running.filter(|_| !self.homebound);
+        let mesh = Mesh::new(self.machines(&membership, proven, running)?);
+        Ok(Member { mesh, profile: self.profile, keep })
     }
 
     fn machines(
@@ -180,9 +192,12 @@ impl Newcomer {
             capabilities: capabilities(self.durable),
         };
         let presence = Presence::new(presence::Config::default(), context, now);
-        let discovery = running.or_else(|| {
-            let discovery = (!self.discovery.hubs.is_empty()).then(|| self.discovery(Some(space), access))?;
-            Some(if proven { discovery.with_proven_access() } else { discovery })
+        if self.homebound {
+            self.discovery.hubs.clear();
+        }
+        let discovery = running.unwrap_or_else(|| {
+            let discovery = self.discovery(Some(space), access);
+            if proven { discovery.with_proven_access() } else { discovery }
         });
         let context = consensus::Context { space, durable: self.durable, signer, verifier };
         let consensus = Consensus::new(self.consensus.clone(), context);
@@ -192,7 +207,7 @@ impl Newcomer {
             documents,
             transport,
             presence: Some(presence),
-            discovery,
+            discovery: Some(discovery),
             consensus: Some(consensus),
         })
     }
@@ -205,7 +220,9 @@ impl Newcomer {
             space,
             access,
         };
-        Discovery::new(self.discovery.clone(), context, browser::now(), self.seed.fork("discovery"))
+        let mut config = self.discovery.clone();
+        config.hubs.extend(Tabs::url().filter(|_| self.durable));
+        Discovery::new(config, context, browser::now(), self.seed.fork("discovery"))
     }
 }
 

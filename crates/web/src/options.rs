@@ -24,6 +24,9 @@ pub(crate) struct Options {
     pub(crate) invitation: Option<String>,
     /// Whether the rows outlive the tab.
     pub(crate) durable: bool,
+    /// Another tab of this browser writes the store, and leads to everybody else.
+    #[serde(default)]
+    pub(crate) follower: bool,
     /// On how many nodes an operation has to be stored to count as confirmed.
     pub(crate) confirmations: Option<u16>,
     /// As for `RTCPeerConnection`.

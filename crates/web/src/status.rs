@@ -6,10 +6,10 @@ use meshwork::{Membership, Mesh, SessionId};
 use meshwork_transport::LinkState;
 use serde_json::{Value as Json, json};
 
-use crate::event;
+use crate::{browser, event, tabs::Tabs};
 
 /// What `mesh.status()` shows.
-pub(crate) fn of(mesh: &Mesh, membership: &Membership, stalled: Option<&str>) -> Json {
+pub(crate) fn of(mesh: &Mesh, membership: &Membership, role: &str, stalled: Option<&str>) -> Json {
     let machines = mesh.machines();
     let members = machines.presence.as_ref().map(|presence| presence.members()).unwrap_or_default();
     let names: BTreeMap<SessionId, &str> =
@@ -35,6 +35,7 @@ pub(crate) fn of(mesh: &Mesh, membership: &Membership, stalled: Option<&str>) ->
         .discovery
         .iter()
         .flat_map(|discovery| discovery.hubs())
+        .filter(|hub| !Tabs::are_at(&hub.url))
         .map(|hub| json!({"url": hub.url.as_str(), "joined": hub.joined}))
         .collect();
     let own = machines.presence.as_ref().map(|presence| event::member(&presence.own()));
@@ -46,6 +47,8 @@ pub(crate) fn of(mesh: &Mesh, membership: &Membership, stalled: Option<&str>) ->
         "self": own,
         "replica": incarnation.replica,
         "space": membership.space,
+        "role": role,
+        "webrtc": browser::has_webrtc(),
         "hubs": hubs,
         "links": links,
         "peers": members.iter().map(event::member).collect::<Vec<_>>(),

@@ -9,10 +9,13 @@
 //!   Answer ─► setRemoteDescription ───► createAnswer, setLocal… ──► Described, Candidate …
 //!   all four channels open ──► Opened(fingerprints) ──► Received, Sent …
 //! ```
+//!
+//! Other tabs of this browser that have the same store are reached without WebRTC: `tab.rs`.
 
 mod description;
 mod lane;
 mod link;
+mod tab;
 
 use std::{
     collections::BTreeMap,
@@ -24,6 +27,7 @@ use web_sys::RtcConfiguration;
 
 use crate::host::Host;
 use link::{Link, Role};
+use tab::TabLink;
 
 #[cfg(doc)]
 use meshwork_wire::Channel;
@@ -32,7 +36,13 @@ use meshwork_wire::Channel;
 pub(crate) struct Connections {
     host: Weak<Host>,
     configuration: RtcConfiguration,
-    links: BTreeMap<LinkId, Rc<Link>>,
+    links: BTreeMap<LinkId, Ends>,
+}
+
+/// What leads to a peer.
+enum Ends {
+    Peer(Rc<Link>),
+    Tab(TabLink),
 }
 
 impl Connections {
@@ -41,25 +51,39 @@ impl Connections {
     }
 
     /// Does what is asked for; an event that comes of it at once is returned, later ones go to the host.
-    pub(crate) fn perform(&mut self, link: LinkId, action: ConnectionAction) -> Option<ConnectionEvent> {
+    /// `is_tab`: the peer is another tab of this browser.
+    pub(crate) fn perform(
+        &mut self,
+        link: LinkId,
+        is_tab: bool,
+        action: ConnectionAction,
+    ) -> Option<ConnectionEvent> {
         match action {
+            ConnectionAction::Offer if is_tab => self.connect_tab(link, TabLink::offer(link, &self.host)),
+            ConnectionAction::Answer { offer } if is_tab => {
+                self.connect_tab(link, TabLink::answer(link, &self.host, &offer))
+            }
             ConnectionAction::Offer => self.connect(link, Role::Offer),
             ConnectionAction::Answer { offer } => self.connect(link, Role::Answer { offer }),
-            ConnectionAction::Accept { answer } => {
-                if let Some(link) = self.links.get(&link) {
+            ConnectionAction::Accept { answer } => match self.links.get(&link)? {
+                Ends::Peer(link) => {
                     link.accept(answer);
+                    None
                 }
-                None
-            }
+                Ends::Tab(link) => Some(link.accept(&answer).unwrap_or_else(closed)),
+            },
             ConnectionAction::AddCandidate(candidate) => {
-                if let Some(link) = self.links.get(&link) {
+                if let Ends::Peer(link) = self.links.get(&link)? {
                     link.take_candidate(candidate);
                 }
                 None
             }
             ConnectionAction::Transmit { channel, frame } => {
-                let reason = self.links.get(&link)?.transmit(channel, &frame).err()?;
-                Some(ConnectionEvent::Closed { reason })
+                let sent = match self.links.get(&link)? {
+                    Ends::Peer(link) => link.transmit(channel, &frame),
+                    Ends::Tab(link) => link.transmit(channel, &frame),
+                };
+                sent.err().map(closed)
             }
             ConnectionAction::Close => {
                 self.links.remove(&link);
@@ -77,10 +101,28 @@ impl Connections {
         match Link::new(id, self.host.clone(), &self.configuration) {
             Ok(link) => {
                 link.begin(role);
-                self.links.insert(id, link);
+                self.links.insert(id, Ends::Peer(link));
                 None
             }
-            Err(reason) => Some(ConnectionEvent::Closed { reason }),
+            Err(reason) => Some(closed(reason)),
         }
     }
+
+    fn connect_tab(
+        &mut self,
+        id: LinkId,
+        made: Result<(TabLink, ConnectionEvent), String>,
+    ) -> Option<ConnectionEvent> {
+        match made {
+            Ok((link, described)) => {
+                self.links.insert(id, Ends::Tab(link));
+                Some(described)
+            }
+            Err(reason) => Some(closed(reason)),
+        }
+    }
+}
+
+fn closed(reason: String) -> ConnectionEvent {
+    ConnectionEvent::Closed { reason }
 }

@@ -1,0 +1,256 @@
+// Which node serves this tab. One tab writes the store: it has the store's lock, and links to everybody. The others of
+// this browser follow it: a node without a store, linked to the writer alone, whose word it is that something is durable.
+//
+// When the writer goes, a tab that follows gets the lock. It opens the store with a second node, the successor, which the
+// first one follows as it would any other tab; once the successor has stored all that the first one has, it takes its
+// place. A store that is removed while it is open is begun anew in the same way.
+
+import { WebNode } from "./meshwork_web.js";
+import { Store, coded, lock } from "./store.js";
+import { Tabs } from "./tabs.js";
+
+/** How long until a store that does not open is tried again, in milliseconds. */
+const REOPEN_MS = 1_000;
+
+export class Life {
+  /** The node that documents and edits are of. */
+  node = null;
+  #settings;
+  #name;
+  #hear;
+  #replaced;
+  #tabs = null;
+  #store = null;
+  #release = () => {};
+  /** What the tab waits for before it is ready: the first time in step with the writer. */
+  #ready = null;
+  /** The node to come: `{ node, tabs, store, events, done }`. */
+  #successor = null;
+  #succession = Promise.resolve();
+  /** Sessions of nodes that were this tab's. */
+  #former = new Set();
+  #ended = new AbortController();
+
+  /**
+   * `name`: of the store, or `null` to keep nothing. `hear` is told all events; `replaced(old, node)`, that another node
+   * serves from now on.
+   */
+  constructor(settings, name, hear, replaced) {
+    this.#settings = settings;
+    this.#name = name;
+    this.#hear = hear;
+    this.#replaced = replaced;
+  }
+
+  /** Begins, as the tab that writes the store or as one that follows it. */
+  async begin(timeoutMs) {
+    if (!this.#name) {
+      this.node = this.#make({}, this.#settings);
+      return this.node.listen();
+    }
+    if (!globalThis.navigator?.locks) {
+      throw coded(
+        "storage-unavailable",
+        "this page may not keep data, since it was not loaded over https or from this machine: pass `storage: false`",
+      );
+    }
+    this.#tabs = new Tabs(this.#name);
+    const granted = lock(this.#name, this.#ended.signal);
+    const writer = await this.#role(granted, timeoutMs).finally(() => this.#tabs.stopAsking());
+    if (writer) await this.#follow(writer, granted);
+    else await this.#write();
+  }
+
+  /** Who writes the store; nobody, if it is this tab. */
+  #role(granted, timeoutMs) {
+    return new Promise((resolve, reject) => {
+      const refusal = "another tab of this browser has this store open and does not answer: close it, or give another `storage`";
+      const late = setTimeout(() => reject(coded("storage-in-use", refusal)), timeoutMs);
+      const own = (release) => {
+        this.#take(release);
+        resolve(null);
+      };
+      granted.then(own, reject).finally(() => clearTimeout(late));
+      this.#tabs.findWriter().then((writer) => {
+        clearTimeout(late);
+        resolve(writer);
+      });
+    });
+  }
+
+  #take(release) {
+    if (this.#ended.signal.aborted) release();
+    else this.#release = release;
+  }
+
+  async #write() {
+    this.#store = await Store.open(this.#name);
+    const { profile, rows } = await this.#store.load();
+    const made = { profile, rows, store: this.#store, tabs: this.#tabs };
+    this.node = this.#make(made, this.#settings);
+    this.#attend(this.#store, this.node);
+    this.node.listen();
+  }
+
+  async #follow(writer, granted) {
+    const settings = { ...this.#settings, follower: true };
+    this.node = this.#make({ profile: writer.profile, tabs: this.#tabs }, settings);
+    this.#ready = writer.session;
+    this.node.listen();
+    granted.then(
+      (release) => {
+        this.#take(release);
+        this.#succeed();
+      },
+      () => {},
+    );
+    await this.#tabs.follow(this.node, writer);
+  }
+
+  #make({ profile, rows = [], store = null, tabs = null }, settings) {
+    const node = new WebNode(JSON.stringify(settings), profile, rows, store, tabs, (batch) => this.#heard(node, JSON.parse(batch)));
+    return node;
+  }
+
+  #attend(store, node) {
+    store.node = {
+      persisted: (write) => {
+        node.persisted(write);
+        this.#replaceIfDone();
+      },
+      stalled: (reason) => node.stalled(reason),
+      lost: (reason) => this.#lost(store, reason),
+    };
+  }
+
+  #heard(node, events) {
+    const heard = events.filter((event) => !this.#former.has(event.peer?.session ?? event.session));
+    if (node === this.#successor?.node) {
+      if (heard.some(({ type }) => type === "ready")) this.#successor.tabs.write(node);
+      // Its documents are those that are shown already.
+      this.#successor.events.push(...heard.filter(({ type }) => type !== "ready" && type !== "operation"));
+      return this.#replaceIfDone();
+    }
+    if (node !== this.node) return;
+    if (this.#ready) {
+      const inStep = heard.some(({ type, session }) => type === "synced" && session === this.#ready);
+      if (inStep) this.#ready = null;
+      this.#hear(heard.filter(({ type }) => type !== "ready"));
+      if (inStep) this.#hear([{ type: "ready" }]);
+      return;
+    }
+    if (this.#store && heard.some(({ type }) => type === "ready")) this.#tabs.write(node);
+    this.#hear(heard);
+  }
+
+  /** The store is gone, and nobody else has written it: begins it anew with all that this tab holds. */
+  #lost(store, reason) {
+    if (this.#ended.signal.aborted) return;
+    if (store === this.#successor?.store) {
+      this.#successor.node.stop();
+      this.#successor.tabs.close();
+      this.#successor.done();
+      this.#successor = null;
+    } else {
+      this.#store = null;
+      if (!this.node.isMember()) return this.#hear([{ type: "failed", reason: `${reason} while this tab was joining` }]);
+      this.node.follow();
+      // It ends with the node only.
+      this.#tabs.follow(this.node).catch(() => {});
+      this.#hear([{ type: "storage-lost", reason }]);
+    }
+    this.#succeed();
+  }
+
+  /** With the lock: opens the store with another node, which this tab's own follows until it is done. */
+  #succeed() {
+    if (this.#ended.signal.aborted) return;
+    this.#succession = this.#open().catch((error) => {
+      if (!this.#ended.signal.aborted) this.node.stalled(`the store cannot be taken over: ${error.message}`);
+    });
+  }
+
+  async #open() {
+    const { profile: own } = JSON.parse(this.node.identity());
+    const { store, profile, rows } = await this.#reopened();
+    if (this.#ended.signal.aborted) return store.close();
+    if (profile && JSON.parse(profile).space !== JSON.parse(own).space) {
+      store.close();
+      throw new Error("it belongs to another space by now; reload the page");
+    }
+    if (!profile) store.keepProfile(own);
+    const tabs = new Tabs(this.#name);
+    const node = this.#make({ profile: profile ?? own, rows, store, tabs }, this.#settings);
+    this.#attend(store, node);
+    await new Promise((done) => {
+      this.#successor = { node, tabs, store, events: [], done };
+      node.listen();
+    });
+  }
+
+  async #reopened() {
+    for (;;) {
+      try {
+        const store = await Store.open(this.#name);
+        return { store, ...(await store.load()) };
+      } catch (error) {
+        if (error.code === "storage-newer" || this.#ended.signal.aborted) throw error;
+        this.node.stalled(`${error.message}; it is tried again until it works`);
+        await new Promise((resolve) => setTimeout(resolve, REOPEN_MS));
+      }
+    }
+  }
+
+  #replaceIfDone() {
+    const next = this.#successor;
+    if (!next?.node.hasStored(this.node)) return;
+    const [old, oldTabs] = [this.node, this.#tabs];
+    const { self, peers } = JSON.parse(old.status());
+    this.#former.add(self.session);
+    ({ node: this.node, tabs: this.#tabs, store: this.#store } = next);
+    this.#successor = null;
+    this.#ready = null;
+    old.depart();
+    old.stop();
+    oldTabs.close();
+    const status = JSON.parse(this.node.status());
+    const here = new Set([status.self.session, ...status.peers.map(({ session }) => session)]);
+    const gone = peers.filter(({ session }) => !here.has(session));
+    this.#replaced(old, this.node);
+    this.#hear([
+      ...gone.map((peer) => ({ type: "peer-left", peer, gracefully: false })),
+      ...next.events.filter((event) => !this.#former.has(event.peer?.session ?? event.session)),
+      { type: "role", role: status.role },
+      { type: "ready" },
+    ]);
+    next.done();
+  }
+
+  /** Resolves when no other node is on its way. */
+  async settled() {
+    await this.#succession;
+  }
+
+  /** Resolves when nothing waits to be stored any more. */
+  async idle() {
+    await this.#store?.idle();
+  }
+
+  /** The page goes away: says goodbye while there is time. */
+  depart() {
+    this.node?.depart();
+    this.#successor?.node.depart();
+  }
+
+  end() {
+    this.#ended.abort();
+    this.#successor?.done();
+    const present = { node: this.node, tabs: this.#tabs, store: this.#store };
+    for (const { node, tabs, store } of [present, this.#successor ?? {}]) {
+      node?.stop();
+      tabs?.close();
+      store?.close();
+    }
+    this.#release();
+  }
+}
