@@ -46,12 +46,22 @@ pub(crate) struct History {
     arrivals: u64,
     /// All that they write is closed.
     liars: BTreeSet<NodeId>,
+    /// The replicas for which nothing waits; see [`sever`](crate::sever).
+    pub(crate) severed: BTreeSet<ReplicaId>,
 }
 
 impl History {
     pub(crate) fn new(format: Format) -> Self {
-        let (chains, version, buffer) = (BTreeMap::new(), Version::default(), Buffer::default());
-        Self { format, chains, version, buffer, own: None, arrivals: 0, liars: BTreeSet::new() }
+        Self {
+            format,
+            chains: BTreeMap::new(),
+            version: Version::default(),
+            buffer: Buffer::default(),
+            own: None,
+            arrivals: 0,
+            liars: BTreeSet::new(),
+            severed: BTreeSet::new(),
+        }
     }
 
     /// The last linked sequence of `replica`.
@@ -233,7 +243,7 @@ impl History {
         let lacks = |dot: &&Dot| {
             let held = self.chains.get(&dot.replica).map_or(0, |chain| chain.held);
             let known = self.own.filter(|(own, _)| *own == dot.replica).map_or(u64::MAX, |(_, left)| left);
-            dot.sequence > held.min(known)
+            dot.sequence > held.min(known) && !self.severed.contains(&dot.replica)
         };
         operation.dependencies.iter().find(lacks).map_or(Next::Ready, |dot| Next::Missing(*dot))
     }
@@ -363,7 +373,7 @@ impl History {
         let chains = self.chains.iter();
         let mut blocks: Vec<&Held> = chains.flat_map(|(_, chain)| &chain.blocks).collect();
         blocks.sort_unstable_by_key(|block| block.arrival);
-        let mut again = Self::new(self.format.clone());
+        let mut again = Self { severed: self.severed.clone(), ..Self::new(self.format.clone()) };
         let mut accepted = Accepted::default();
         for held in blocks {
             if let Ok(block) =

@@ -91,6 +91,7 @@ mod query;
 mod recovery;
 mod retire;
 mod serve;
+mod sever;
 mod store;
 mod sync;
 mod tell;

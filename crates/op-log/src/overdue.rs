@@ -25,6 +25,11 @@ impl Overdue {
     pub(crate) fn due(&self) -> Option<Deadline> {
         self.due.map(|at| Deadline { at, why: "see which operations still wait" })
     }
+
+    /// Whether `dot` was missing at the last two looks, and nobody offers it.
+    pub(crate) fn is_told(&self, dot: Dot) -> bool {
+        self.noted.get(&dot) == Some(&true)
+    }
 }
 
 impl OpLog {
@@ -47,9 +52,11 @@ impl OpLog {
         }
         let waits = !self.overdue.noted.is_empty();
         self.overdue.due = waits.then(|| now.monotonic + self.config.waiting_told());
-        if news {
-            let overdue = self.overdue.noted.iter().filter(|(_, overdue)| **overdue);
-            let dots: Vec<Dot> = overdue.map(|(dot, _)| *dot).take(DOTS_TOLD_MAX).collect();
+        self.sever_overdue(now);
+        let missing: BTreeSet<Dot> = self.history.buffer.missing().collect();
+        let dots = missing.into_iter().filter(|dot| self.overdue.is_told(*dot)).take(DOTS_TOLD_MAX);
+        let dots: Vec<Dot> = dots.collect();
+        if news && !dots.is_empty() {
             let operations = self.history.waiting() as u64;
             tracing::warn!(operations, ?dots, "operations wait for others that no linked peer has");
             self.emit(Event::Waiting { operations, dots });

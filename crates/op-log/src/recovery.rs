@@ -95,8 +95,10 @@ impl OpLog {
         let own = record
             .as_ref()
             .map(|record| (ReplicaId::derive(&node, &context.space, &record.nonce), record.sent));
-        let (operations, rewritten) = load(&mut history, &context, own, &stored.blocks)?;
-        let proofs = load_proofs(&mut history, &stored.proofs)?;
+        let proofs = load_proofs(&history.format, &stored.proofs)?;
+        let (operations, rewritten) = load(&mut history, &context, own, &stored.blocks, &proofs)?;
+        proofs.replicas().for_each(|replica| history.close(&replica));
+        proofs.liars().for_each(|author| history.close_author(author));
 
         let clean = !stored.meta.contains_key(KEY_MARK.as_bytes());
         let usable = clean && own.is_some_and(|(replica, _)| !proofs.contains(&replica));
@@ -177,6 +179,7 @@ fn load(
     context: &Context,
     own: Option<(ReplicaId, u64)>,
     blocks: &BTreeMap<Bytes, Bytes>,
+    proofs: &Proofs,
 ) -> Result<(Vec<Operation>, Vec<Row>), OpenError> {
     let (mut accepted, mut rewritten) = (Accepted::default(), Vec::new());
     let mut outlines: Vec<Outline> = Vec::with_capacity(blocks.len());
@@ -191,6 +194,7 @@ fn load(
         let sent = own.and_then(|(replica, sent)| (chain.first()?.replica == replica).then_some(sent));
         load_chain(history, context, sent, chain, &mut accepted, &mut rewritten)?;
     }
+    history.sever_again(proofs, &mut accepted);
     if let Some((replica, first)) = history.buffer.first() {
         let reason = "what it depends on, or the block before it, is missing";
         return Err(corrupt(Table::Blocks, &row_key(&replica, first), reason));
@@ -252,18 +256,16 @@ fn blame(format: &Format, context: &Context, parts: &[Outline], error: crate::Bl
     }
 }
 
-fn load_proofs(history: &mut History, rows: &BTreeMap<Bytes, Bytes>) -> Result<Proofs, OpenError> {
+fn load_proofs(format: &Format, rows: &BTreeMap<Bytes, Bytes>) -> Result<Proofs, OpenError> {
     let mut proofs = Proofs::default();
     for (key, value) in rows {
         let refuse = |reason: String| corrupt(Table::Proofs, key, reason);
         let pair: (Bytes, Bytes) = meshwork_wire::decode(value).map_err(|error| refuse(error.to_string()))?;
-        let stripped = |bytes| history.format.outline(bytes).and_then(|outline| outline.without_bodies());
-        let outline = history.format.outline(&pair.0).map_err(|error| refuse(error.to_string()))?;
+        let stripped = |bytes| format.outline(bytes).and_then(|outline| outline.without_bodies());
+        let outline = format.outline(&pair.0).map_err(|error| refuse(error.to_string()))?;
         let first = stripped(&pair.0).map_err(|error| refuse(error.to_string()))?;
         let second = stripped(&pair.1).map_err(|error| refuse(error.to_string()))?;
-        history.close(&outline.replica);
         proofs.insert(outline.replica, Proof { author: outline.author, first, second });
     }
-    proofs.liars().for_each(|author| history.close_author(author));
     Ok(proofs)
 }

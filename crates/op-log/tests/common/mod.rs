@@ -13,8 +13,8 @@ use std::{
 };
 
 use meshwork_base::{
-    Bytes, DocumentId, Dot, Hash, HybridTime, Machine, Monotonic, NodeId, Random, Row, Seed, SessionId,
-    SpaceId, Table, Timestamp, Version, WriteId, step,
+    Bytes, DocumentId, Dot, Hash, HybridTime, Machine, Monotonic, NodeId, Random, ReplicaId, Row, Seed,
+    SessionId, SpaceId, Table, Timestamp, Version, WriteId, step,
 };
 use meshwork_identity::KeyedHash;
 use meshwork_op_log::{
@@ -49,6 +49,12 @@ pub fn rows(rows: &Rows) -> Vec<Row> {
     rows.iter().map(|((table, key), value)| Row::put(*table, key.clone(), value.clone())).collect()
 }
 
+/// The replicas of the proofs that a store holds.
+fn disproved(disk: &Rows) -> BTreeSet<ReplicaId> {
+    let proofs = disk.keys().filter(|(table, _)| *table == Table::Proofs);
+    proofs.map(|(_, key)| ReplicaId(*key.first_chunk().unwrap())).collect()
+}
+
 /// One node: its log, its store, and documents that only remember what they were told.
 pub struct Host {
     pub log: OpLog,
@@ -65,10 +71,12 @@ pub struct Host {
     pub misbehaved: Vec<String>,
     pub rebuilds: usize,
     pub closed: bool,
+    /// Replicas under which their author contradicts itself, as it knows: it may go on without their operations.
+    pub disproved: BTreeSet<ReplicaId>,
     /// What became visible and was not looked at by the world.
     fresh: Vec<(Dot, Hash)>,
     /// The newest operations of others that no own one depends on yet.
-    unnamed: BTreeMap<meshwork_base::ReplicaId, u64>,
+    unnamed: BTreeMap<ReplicaId, u64>,
 }
 
 impl Host {
@@ -86,6 +94,7 @@ impl Host {
         let log = OpLog::open(config, context(node), now, Seed::from_number(seed), rows(&disk))?;
         Ok(Self {
             incarnation: log.incarnation(),
+            disproved: disproved(&disk),
             log,
             node,
             disk,
@@ -130,7 +139,12 @@ impl Host {
                     self.stored = version;
                 }
                 Effect::Misbehaved { reason, .. } => self.misbehaved.push(reason),
-                Effect::Event(event) => self.events.push(event),
+                Effect::Event(event) => {
+                    if let Event::Equivocation { dot, .. } = &event {
+                        self.disproved.insert(dot.replica);
+                    }
+                    self.events.push(event);
+                }
                 Effect::Closed => self.closed = true,
             }
         }
@@ -156,7 +170,8 @@ impl Host {
             );
         }
         for dot in &operation.dependencies {
-            assert!(self.applied.contains(dot), "{} comes before {dot}", operation.dot);
+            let there = self.applied.contains(dot) || self.disproved.contains(&dot.replica);
+            assert!(there, "{} comes before {dot}", operation.dot);
         }
         assert!(self.applied.insert(operation.dot), "{} is delivered twice", operation.dot);
         self.unnamed.insert(replica, sequence);
