@@ -254,7 +254,8 @@ impl Histories {
         if careful {
             self.world.assert_converged();
         } else {
-            // The end of a branch whose beginning went with a disk may have reached somebody: it waits for ever.
+            // What depends on operations that every disk was rolled back behind may have reached somebody: it waits
+            // for ever.
             self.world.assert_agreed();
         }
         let held = bodies(&self.world.hosts[0]);
@@ -285,9 +286,10 @@ impl Histories {
     }
 }
 
-/// Without care, the end of a branch came to host 0 whose beginning nobody has any more.
+/// An operation of host 0 depends on one of host 1 and waits at host 2; then the disks of 0 and 1, which alone held what
+/// it depends on, are both rolled back behind that. Nobody has it any more.
 #[test]
-fn the_end_of_a_branch_that_is_lost_waits_and_keeps_nobody_apart() {
+fn what_depends_on_rolled_back_operations_waits_and_keeps_nobody_apart() {
     run(409_070_114_409_558_319, 302, false);
 }
 
