@@ -48,7 +48,7 @@ mod stats;
 #[cfg(feature = "native")]
 mod connection;
 #[cfg(feature = "native")]
-mod files;
+mod page;
 #[cfg(feature = "native")]
 mod pages;
 #[cfg(feature = "native")]
@@ -62,5 +62,9 @@ pub use stats::{Signalling, Stats};
 
 #[cfg(feature = "native")]
 pub use error::HubError;
+#[cfg(feature = "native")]
+pub use page::Page;
+#[cfg(feature = "native")]
+pub use pages::BUILD_PAGE;
 #[cfg(feature = "native")]
 pub use server::{HubServer, RunningHub};

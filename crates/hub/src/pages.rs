@@ -2,12 +2,21 @@
 
 use meshwork_identity::RoomCode;
 
-pub(crate) const HOME: &str = "<!doctype html><html lang=en><meta charset=utf-8>\
-<meta name=viewport content='width=device-width'><title>meshwork hub</title>\
-<h1>meshwork hub</h1>\
-<p>This server introduces members of a mesh to each other: rooms, authentication, signalling. What they share goes \
-directly from peer to peer and never through here.</p>\
-<p>Nodes connect to <code>/ws</code>; counts are at <a href=api/stats><code>/api/stats</code></a>.</p></html>";
+/// How to get the page that a browser joins with, in HTML.
+pub const BUILD_PAGE: &str = "<p>There is a page with which a browser becomes a member, but it was not there when this \
+program was built. <code>cargo xtask web</code> builds it (the command says what it takes); after that, build this program \
+again, or start it with <code>--page target/page</code>.</p>";
+
+/// The hub without a page to serve.
+pub(crate) fn home() -> String {
+    format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\
+         <title>meshwork hub</title><h1>meshwork hub</h1>\
+         <p>This server introduces members of a mesh to each other: rooms, authentication, signalling. What they share \
+         goes directly from peer to peer and never through here.</p>{BUILD_PAGE}\
+         <p>Nodes connect to <code>/ws</code>; counts are at <a href=api/stats><code>/api/stats</code></a>.</p></html>"
+    )
+}
 
 pub(crate) const NO_ROOM: &str =
     "A room code takes 6 characters of A-Z and 0-9, such as A3B7K9. Check the link.";

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     io::ErrorKind,
     net::{IpAddr, SocketAddr, TcpListener},
-    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -23,7 +22,7 @@ use tokio::task::JoinHandle;
 use crate::{
     ConnectionId, Effect, Hub, HubConfig, HubError, Input, Stats,
     connection::{Outgoing, Outlet, web_socket},
-    files::Files,
+    page::Page,
     pages,
 };
 
@@ -138,7 +137,7 @@ pub struct HubServer {
     listener: TcpListener,
     local: SocketAddr,
     shared: web::Data<Shared>,
-    files: Files,
+    page: Page,
 }
 
 impl HubServer {
@@ -156,15 +155,13 @@ impl HubServer {
         let hub = Hub::new(config.clone(), Arc::new(Ed25519), Seed::new(seed));
         let state = Mutex::new(State { hub, next: 0, outlets: BTreeMap::new() });
         let shared = web::Data::new(Shared { config, started: Instant::now(), state });
-        Ok(Self { listener, local, shared, files: Files::default() })
+        Ok(Self { listener, local, shared, page: Page::embedded() })
     }
 
-    /// Serves the page in `directory` to browsers: its `index.html` at the root and to those who follow an invitation, its
-    /// other files below `/page/`. All is read now and kept in memory.
-    pub fn with_page(self, directory: &Path) -> Result<Self, HubError> {
-        let files = Files::read(directory)
-            .map_err(|source| HubError::Page { directory: directory.display().to_string(), source })?;
-        Ok(Self { files, ..self })
+    /// Serves another page to browsers than the one that this program was built with.
+    #[must_use]
+    pub fn with_page(self, page: Page) -> Self {
+        Self { page, ..self }
     }
 
     /// Where it listens.
@@ -175,9 +172,9 @@ impl HubServer {
     /// Serves on one worker thread until the returned handle is stopped or dropped. To be called inside an actix
     /// system; installs no signal handlers.
     pub fn run(self) -> Result<RunningHub, HubError> {
-        let Self { listener, local, shared, files } = self;
-        let (data, files) = (shared.clone(), web::Data::new(files));
-        let app = move || App::new().app_data(data.clone()).app_data(files.clone()).configure(routes);
+        let Self { listener, local, shared, page } = self;
+        let (data, page) = (shared.clone(), web::Data::new(page));
+        let app = move || App::new().app_data(data.clone()).app_data(page.clone()).configure(routes);
         // Those that the machine refuses have to be told so, and pages have visitors; beyond that, nobody gets in.
         let sockets_max = shared.config().connections_max.saturating_add(SOCKETS_SPARE);
         let server = HttpServer::new(app).workers(1).max_connections(sockets_max).disable_signals();
@@ -264,26 +261,32 @@ fn routes(app: &mut web::ServiceConfig) {
     app.route("/", web::get().to(home))
         .route("/ws", web::get().to(web_socket))
         .route("/api/stats", web::get().to(stats))
-        .route("/page/{file}", web::get().to(page))
+        .route("/page/place.json", web::get().to(place))
+        .route("/page/{file}", web::get().to(file))
         .route("/join/{room}", web::get().to(join));
 }
 
-async fn home(request: HttpRequest, files: web::Data<Files>) -> impl Responder {
-    let page = files.index(&request);
-    page.unwrap_or_else(|| HttpResponse::Ok().content_type(ContentType::html()).body(pages::HOME))
+async fn home(request: HttpRequest, page: web::Data<Page>) -> impl Responder {
+    let index = page.index(&request);
+    index.unwrap_or_else(|| HttpResponse::Ok().content_type(ContentType::html()).body(pages::home()))
 }
 
-async fn page(request: HttpRequest, name: web::Path<String>, files: web::Data<Files>) -> impl Responder {
-    files.get(&name, &request).unwrap_or_else(|| HttpResponse::NotFound().finish())
+async fn file(request: HttpRequest, name: web::Path<String>, page: web::Data<Page>) -> impl Responder {
+    page.file(&name, &request).unwrap_or_else(|| HttpResponse::NotFound().finish())
+}
+
+/// What the page suggests to whoever joins: here, this hub, which its address names.
+async fn place() -> impl Responder {
+    HttpResponse::Ok().json(serde_json::json!({}))
 }
 
 async fn stats(shared: web::Data<Shared>) -> impl Responder {
     HttpResponse::Ok().insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, "*")).json(shared.stats())
 }
 
-async fn join(request: HttpRequest, room: web::Path<String>, files: web::Data<Files>) -> impl Responder {
+async fn join(request: HttpRequest, room: web::Path<String>, page: web::Data<Page>) -> impl Responder {
     match room.parse::<RoomCode>() {
-        Ok(room) => files.index(&request).unwrap_or_else(|| {
+        Ok(room) => page.index(&request).unwrap_or_else(|| {
             HttpResponse::Ok()
                 .content_type(ContentType::html())
                 .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'; script-src 'unsafe-inline'"))

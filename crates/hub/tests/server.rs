@@ -10,7 +10,7 @@ use meshwork_base::{NodeId, Seed, SessionId, SpaceId};
 use meshwork_discovery::{
     ClientMessage, ErrorCode, Nonce, RoomPeer, ServerMessage, Signal, SignalKind, challenge_transcript,
 };
-use meshwork_hub::{HubConfig, HubError, HubServer, RunningHub, Stats};
+use meshwork_hub::{HubConfig, HubError, HubServer, Page, RunningHub, Stats};
 use meshwork_identity::{NodeKey, Purpose, RoomAccess, Signer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -296,9 +296,10 @@ async fn a_taken_port_is_named_and_another_suggested() {
 
 #[actix_web::test]
 async fn pages_say_what_this_is_and_how_to_join() {
-    let hub = start(HubConfig::default());
+    let hub = HubServer::bind(HubConfig::default(), "127.0.0.1:0".parse().unwrap()).unwrap();
+    let hub = hub.with_page(Page::default()).run().unwrap();
     let home = get(&hub, "/").await;
-    assert!(home.starts_with("HTTP/1.1 200") && home.contains("meshwork hub"), "{home}");
+    assert!(home.starts_with("HTTP/1.1 200") && home.contains("cargo xtask web"), "{home}");
     let join = get(&hub, "/join/a3b7k9").await;
     assert!(join.starts_with("HTTP/1.1 200") && join.contains("Room A3B7K9"), "{join}");
     // The command that it shows is pasted into shells.
@@ -306,6 +307,30 @@ async fn pages_say_what_this_is_and_how_to_join() {
     let bad = get(&hub, "/join/%3Cscript%3E").await;
     assert!(bad.starts_with("HTTP/1.1 404") && !bad.contains("<script>"), "{bad}");
     assert!(get(&hub, "/ws").await.starts_with("HTTP/1.1 400"));
+    assert!(get(&hub, "/page/app.js").await.starts_with("HTTP/1.1 404"));
+}
+
+#[actix_web::test]
+async fn a_page_is_served_at_the_root_and_to_those_who_are_invited() {
+    let directory = std::env::temp_dir().join(format!("meshwork-hub-page-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join("index.html"), "the page").unwrap();
+    std::fs::write(directory.join("app.js"), "its script").unwrap();
+    let page = Page::read(&directory).unwrap();
+    std::fs::remove_dir_all(&directory).unwrap();
+    let hub = HubServer::bind(HubConfig::default(), "127.0.0.1:0".parse().unwrap()).unwrap();
+    let hub = hub.with_page(page).run().unwrap();
+    for (path, content) in [
+        ("/", "the page"),
+        ("/join/A3B7K9", "the page"),
+        ("/page/app.js", "its script"),
+        ("/page/place.json", "{}"),
+    ] {
+        let answer = get(&hub, path).await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(content), "{path}: {answer}");
+    }
+    let policy = "content-security-policy: default-src 'self'; script-src 'self' 'wasm-unsafe-eval'";
+    assert!(get(&hub, "/").await.contains(policy));
 }
 
 #[actix_web::test]

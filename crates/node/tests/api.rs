@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Answer, Api, NodeProcess, eventually, hub};
+use common::{Answer, Api, NodeProcess, eventually, hub, shown};
 use serde_json::{Value, json};
 
 const JSON: &str = "\r\ncontent-type: application/json";
@@ -178,7 +178,12 @@ fn places_that_are_not_there_are_named() {
     let api = node.api;
     edit(api, &json!({ "set": { "path": ["text"], "value": "x" } }));
     let get = |path: &str| api.request("GET", path, "", "");
-    refused(&get("/"), 404, "no-such-path", "there is nothing at GET /; see GET /api/status");
+    refused(
+        &get("/nonsense"),
+        404,
+        "no-such-path",
+        "there is nothing at GET /nonsense; see GET /, /api/status",
+    );
     refused(&get("/api/nonsense"), 404, "no-such-path", "/api/nonsense");
     refused(
         &api.request("DELETE", "/api/documents/app", "", ""),
@@ -219,6 +224,22 @@ fn only_requests_for_this_machine_are_answered() {
     refused(&node.api.raw(forwarded, b""), 403, "foreign-host", "evil.example");
     let named = "GET http://evil.example/api/status HTTP/1.1\r\nhost: localhost";
     refused(&node.api.raw(named, b""), 403, "foreign-host", "evil.example");
+}
+
+#[test]
+fn a_page_leads_browsers_into_the_node_s_room() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("index.html"), "\"the page\"").unwrap();
+    let (_hub, url) = hub();
+    let node = NodeProcess::start(&format!("--hub {url} --room PAGE01 --page {}", shown(directory.path())));
+    let get = |path: &str| node.api.request("GET", path, "", "");
+    assert_eq!(node.api.get("/"), "the page");
+    assert_eq!(node.api.get("/page/place.json"), json!({ "hub": format!("{url}/"), "room": "PAGE01" }));
+    refused(&get("/page/nonsense"), 404, "no-such-path", "/page/nonsense");
+    // It is for this machine's browsers, and for pages of this origin.
+    let foreign = node.api.request("GET", "/", "\r\nsec-fetch-site: cross-site", "");
+    refused(&foreign, 403, "foreign-origin", "a web page of another origin");
+    refused(&node.api.raw("GET / HTTP/1.1\r\nhost: evil.example", b""), 403, "foreign-host", "evil.example");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use meshwork_hub::{HubConfig, HubServer};
+use meshwork_hub::{HubConfig, HubServer, Page};
 
 use super::{output::say, process::Orders};
 
@@ -22,7 +22,8 @@ pub(crate) struct HubArguments {
     /// room that the hub does not know: after a restart, members come back first
     #[arg(long, value_name = "MS", default_value_t = HubConfig::default().found_after_ms)]
     found_after_ms: u64,
-    /// Serve the page in this directory to browsers, as `cargo xtask web` builds it
+    /// Serve the page in this directory to browsers, as `cargo xtask web` builds it, not the one that this program was
+    /// built with
     #[arg(long, value_name = "DIR")]
     page: Option<PathBuf>,
     /// End with standard input: this hub is a part of another process
@@ -35,7 +36,7 @@ pub(crate) async fn run(arguments: HubArguments) -> Result<()> {
         HubConfig { hosts: arguments.host, found_after_ms: arguments.found_after_ms, ..HubConfig::default() };
     let mut hub = HubServer::bind(config, arguments.listen)?;
     if let Some(directory) = &arguments.page {
-        hub = hub.with_page(directory)?;
+        hub = hub.with_page(Page::read(directory)?);
     }
     // On standard output, for scripts that asked for port 0.
     say(format_args!("hub at http://{}", hub.local_addr()))?;

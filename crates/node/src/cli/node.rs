@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use meshwork::{Event, Node, NodeConfig, api::ApiServer};
-use meshwork_hub::{HubConfig, HubServer};
+use meshwork_hub::{HubConfig, HubServer, Page};
 use meshwork_identity::RoomCode;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use url::Url;
@@ -38,8 +38,9 @@ pub(crate) struct NodeArguments {
     /// Run a hub in this process, and use it; other nodes name it by `--hub`
     #[arg(long, value_name = "ADDR")]
     embed_hub: Option<SocketAddr>,
-    /// Let that hub serve the page in this directory to browsers, as `cargo xtask web` builds it
-    #[arg(long, value_name = "DIR", requires = "embed_hub")]
+    /// Serve the page in this directory to browsers, by the API and the embedded hub, as `cargo xtask web` builds it, not
+    /// the one that this program was built with
+    #[arg(long, value_name = "DIR")]
     page: Option<PathBuf>,
     /// Read settings from this TOML file; flags win
     #[arg(long, value_name = "FILE")]
@@ -75,12 +76,13 @@ impl NodeArguments {
 
 pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
     let mut config = arguments.config()?;
+    let page = match &arguments.page {
+        Some(directory) => Page::read(directory)?,
+        None => Page::embedded(),
+    };
     let _embedded = match arguments.embed_hub {
         Some(address) => {
-            let mut hub = HubServer::bind(HubConfig::default(), address)?;
-            if let Some(directory) = &arguments.page {
-                hub = hub.with_page(directory)?;
-            }
+            let hub = HubServer::bind(HubConfig::default(), address)?.with_page(page.clone());
             let url = format!("http://{}", hub.local_addr());
             tracing::info!("hub at {url}");
             let url: Url = url.parse().context("the embedded hub's address")?;
@@ -98,20 +100,20 @@ pub(crate) async fn run(arguments: NodeArguments) -> Result<()> {
         started = Node::builder().config(config).start_listening() => started?,
         () = stop.told() => return Ok(()),
     };
-    serve(node, events, arguments.api, stop).await
+    serve(node, events, arguments.api.map(|address| (address, page)), stop).await
 }
 
 /// Runs the node until it is told to stop.
 async fn serve(
     node: Node,
     events: Receiver<Arc<Event>>,
-    api: Option<SocketAddr>,
+    api: Option<(SocketAddr, Page)>,
     mut stop: Stop,
 ) -> Result<()> {
     let identity = node.identity()?;
     tracing::info!(node = %identity.node, space = %identity.space, "node `{}` runs", node.name());
     let api = match api {
-        Some(address) => match ApiServer::bind(node.clone(), address) {
+        Some((address, page)) => match ApiServer::bind_with_page(node.clone(), address, page) {
             Ok(server) => {
                 tracing::info!("API at http://{}/api/status", server.local_addr());
                 Some(actix_web::rt::spawn(server.run()))

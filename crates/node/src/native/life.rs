@@ -19,6 +19,7 @@ use meshwork_shell::{Clock, Inbox};
 use meshwork_storage::{Store, StoreId};
 use meshwork_transport::{self as transport, Transport};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use url::Url;
 
 use super::{
     actors::Actors,
@@ -97,8 +98,8 @@ pub(crate) async fn start(
             });
         })
         .map_err(|error| StartError::System(error.to_string()))?;
-    let room = started.await.unwrap_or(Err(StartError::Ended))?;
-    Ok((Node::new(Inner { name, room, shared, running, stop, ended: has_ended }), events))
+    let place = started.await.unwrap_or(Err(StartError::Ended))?;
+    Ok((Node::new(Inner { name, place, shared, running, stop, ended: has_ended }), events))
 }
 
 /// Opens the store and the profile, and settles which space this is. The store comes first: whoever has it open is the
@@ -143,7 +144,7 @@ impl Opened {
     /// Lives until told to stop, through any number of rebuilds.
     async fn live(
         self,
-        ready: oneshot::Sender<Result<Option<RoomCode>, StartError>>,
+        ready: oneshot::Sender<Result<Option<(Url, RoomCode)>, StartError>>,
         publish: watch::Sender<Option<Running>>,
         mut stopped: watch::Receiver<bool>,
     ) {
@@ -171,7 +172,7 @@ impl Opened {
                 publish.send_replace(Some(running.clone()));
                 if let Some(ready) = ready.take() {
                     // Whoever started the node may have gone.
-                    let _ = ready.send(Ok(frame.room()));
+                    let _ = ready.send(Ok(frame.place()));
                 }
                 // An error means that every handle is gone.
                 let _ = stopped.wait_for(|stopped| *stopped).await;
@@ -293,9 +294,9 @@ impl Frame {
         Ok(Machines { op_log, documents, transport, presence, discovery, consensus })
     }
 
-    fn room(&self) -> Option<RoomCode> {
+    fn place(&self) -> Option<(Url, RoomCode)> {
         let discovery = &self.builder.config.discovery;
-        (!discovery.hubs.is_empty()).then_some(discovery.room)
+        discovery.hubs.first().map(|hub| (hub.clone(), discovery.room))
     }
 
     fn directory(&self) -> String {

@@ -10,6 +10,7 @@ use meshwork_op_log::{Incarnation, OpLog};
 use meshwork_presence::PresenceError;
 use meshwork_shell::{Host, Inbox, Read};
 use tokio::sync::{broadcast, watch};
+use url::Url;
 
 use super::{
     actors::Actors,
@@ -75,8 +76,8 @@ pub struct Identity {
 
 pub(crate) struct Inner {
     pub(crate) name: String,
-    /// Where it meets others, if it knows a hub.
-    pub(crate) room: Option<RoomCode>,
+    /// The first hub and the room there, if it meets others by hubs.
+    pub(crate) place: Option<(Url, RoomCode)>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) running: watch::Receiver<Option<Running>>,
     /// Dropped with the last handle, which ends the node's thread.
@@ -138,7 +139,11 @@ impl Node {
     }
 
     pub(crate) fn room(&self) -> Option<String> {
-        self.inner.room.map(|room| room.to_string())
+        self.inner.place.as_ref().map(|(_, room)| room.to_string())
+    }
+
+    pub(crate) fn place(&self) -> Option<(Url, RoomCode)> {
+        self.inner.place.clone()
     }
 
     /// The incarnation that authors this node's operations.

@@ -20,7 +20,7 @@ pub(crate) enum ApiError {
     )]
     ForeignOrigin(String),
     #[error(
-        "there is nothing at {0}; see GET /api/status, /api/documents, /api/presence, /api/events and POST /api/sync"
+        "there is nothing at {0}; see GET /, /api/status, /api/documents, /api/presence, /api/events and POST /api/sync"
     )]
     NoSuchPath(String),
     #[error("there is no document `{0}`")]

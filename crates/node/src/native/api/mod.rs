@@ -10,6 +10,7 @@
 //! | `POST /api/presence` | shows the others a value for a while, or clears it |
 //! | `GET /api/events` | server-sent events |
 //! | `POST /api/sync` | compares versions with every linked peer now |
+//! | `GET /` | the page with which a browser becomes a member, if this program was built with it |
 //!
 //! Errors are `{"error": {"code": …, "message": …}}`. Requests must name a loopback host, come from no page of
 //! another origin, and declare bodies as JSON, so that a web page cannot reach the node through somebody's browser.
@@ -17,6 +18,7 @@
 mod documents;
 mod error;
 mod events;
+mod page;
 mod presence;
 mod status;
 
@@ -32,6 +34,7 @@ use actix_web::{
     middleware::{Next, from_fn},
     web,
 };
+use meshwork_hub::Page;
 
 use crate::Node;
 use error::ApiError;
@@ -65,14 +68,20 @@ pub enum BindError {
 impl ApiServer {
     /// Listens on `address` (port 0: any free one). Call it inside an actix system.
     pub fn bind(node: Node, address: SocketAddr) -> Result<Self, BindError> {
+        Self::bind_with_page(node, address, Page::embedded())
+    }
+
+    /// The same, with another page for browsers than the one that this program was built with.
+    pub fn bind_with_page(node: Node, address: SocketAddr, page: Page) -> Result<Self, BindError> {
         if !address.ip().is_loopback() {
             return Err(BindError::NotLoopback(address));
         }
         let io = |source| BindError::Io { address, source };
-        let data = web::Data::new(node.clone());
+        let (data, page) = (web::Data::new(node.clone()), web::Data::new(page));
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(data.clone())
+                .app_data(page.clone())
                 .app_data(web::JsonConfig::default().limit(REQUEST_BYTES_MAX).error_handler(error::bad_json))
                 .app_data(web::QueryConfig::default().error_handler(error::bad_query))
                 .wrap(from_fn(local_only))
@@ -84,6 +93,9 @@ impl ApiServer {
                 .service(presence::get)
                 .service(presence::change)
                 .service(events::follow)
+                .service(page::index)
+                .service(page::place)
+                .service(page::file)
                 .default_service(web::to(error::no_such_path))
         })
         .workers(1)

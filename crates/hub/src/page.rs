@@ -1,6 +1,12 @@
-//! The page that browsers are served, if there is one.
+//! The page that browsers are served: `index.html` at the root and to those who follow an invitation, its other files below
+//! `/page/`.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -10,6 +16,10 @@ use actix_web::{
     },
     web::Bytes,
 };
+
+use crate::HubError;
+
+include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 /// What belongs to a page, by the ending of its name. Other files of the directory are left alone.
 const KINDS: [(&str, &str); 6] = [
@@ -27,9 +37,9 @@ const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; 
 
 const INDEX: &str = "index.html";
 
-/// The files of one directory, in memory.
-#[derive(Default)]
-pub(crate) struct Files(BTreeMap<String, File>);
+/// The files of a page, in memory; none if there is no page.
+#[derive(Clone, Default)]
+pub struct Page(Arc<BTreeMap<String, File>>);
 
 struct File {
     kind: &'static str,
@@ -38,29 +48,43 @@ struct File {
     gzip: Option<Bytes>,
 }
 
-impl Files {
-    pub(crate) fn read(directory: &Path) -> io::Result<Self> {
-        let mut files = BTreeMap::new();
-        for entry in fs::read_dir(directory)? {
-            let path = entry?.path();
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-            let Some((_, kind)) = KINDS.iter().find(|(known, _)| *known == ending) else { continue };
-            let gzip = fs::read(path.with_file_name(format!("{name}.gz"))).ok().map(Bytes::from);
-            files.insert(name.to_owned(), File { kind, plain: fs::read(&path)?.into(), gzip });
-        }
-        if !files.contains_key(INDEX) {
-            return Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no {INDEX}")));
-        }
-        Ok(Self(files))
+impl Page {
+    /// The page that was there when this program was built.
+    pub fn embedded() -> Self {
+        static PAGE: LazyLock<Page> = LazyLock::new(|| {
+            let files = EMBEDDED.iter().map(|(name, bytes)| ((*name).to_owned(), Bytes::from_static(bytes)));
+            Page::of(&files.collect())
+        });
+        PAGE.clone()
     }
 
-    /// The page itself.
-    pub(crate) fn index(&self, request: &HttpRequest) -> Option<HttpResponse> {
-        self.get(INDEX, request)
+    /// The page in `directory`, read now.
+    pub fn read(directory: &Path) -> Result<Self, HubError> {
+        let refuse = |source| HubError::Page { directory: directory.display().to_string(), source };
+        let page = Self::of(&contents(directory).map_err(refuse)?);
+        if page.0.contains_key(INDEX) {
+            return Ok(page);
+        }
+        Err(refuse(io::Error::new(io::ErrorKind::NotFound, format!("there is no {INDEX}"))))
     }
 
-    pub(crate) fn get(&self, name: &str, request: &HttpRequest) -> Option<HttpResponse> {
+    fn of(contents: &BTreeMap<String, Bytes>) -> Self {
+        let file = |(name, plain): (&String, &Bytes)| {
+            let (_, ending) = name.rsplit_once('.')?;
+            let (_, kind) = KINDS.iter().find(|(known, _)| *known == ending)?;
+            let gzip = contents.get(&format!("{name}.gz")).cloned();
+            Some((name.clone(), File { kind, plain: plain.clone(), gzip }))
+        };
+        Self(Arc::new(contents.iter().filter_map(file).collect()))
+    }
+
+    /// The page itself, if there is one.
+    pub fn index(&self, request: &HttpRequest) -> Option<HttpResponse> {
+        self.file(INDEX, request)
+    }
+
+    /// One of its files, if there is one of this name.
+    pub fn file(&self, name: &str, request: &HttpRequest) -> Option<HttpResponse> {
         let file = self.0.get(name)?;
         let mut response = HttpResponse::Ok();
         response
@@ -80,6 +104,19 @@ impl Files {
     }
 }
 
+fn contents(directory: &Path) -> io::Result<BTreeMap<String, Bytes>> {
+    let mut contents = BTreeMap::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if let Some(name) = path.file_name().and_then(|name| name.to_str())
+            && path.is_file()
+        {
+            contents.insert(name.to_owned(), fs::read(&path)?.into());
+        }
+    }
+    Ok(contents)
+}
+
 #[cfg(test)]
 mod tests {
     use actix_web::{body::to_bytes, test::TestRequest};
@@ -92,22 +129,22 @@ mod tests {
         fs::create_dir_all(&directory).unwrap();
         let write = |name: &str, text: &str| fs::write(directory.join(name), text).unwrap();
         write("app.js", "plain");
-        assert!(Files::read(&directory).is_err(), "a page has an index");
+        assert!(Page::read(&directory).is_err(), "a page has an index");
         write("index.html", "<p>");
         write("app.js.gz", "short");
         write("secret.key", "no");
-        let files = Files::read(&directory).unwrap();
+        let page = Page::read(&directory).unwrap();
         fs::remove_dir_all(&directory).unwrap();
 
         let plain = TestRequest::default().to_http_request();
         let gzip = TestRequest::default().insert_header(("accept-encoding", "br, gzip")).to_http_request();
         let kind = |response: &HttpResponse| response.headers().get(CONTENT_TYPE).cloned().unwrap();
-        assert_eq!(kind(&files.index(&plain).unwrap()), "text/html; charset=utf-8");
+        assert_eq!(kind(&page.index(&plain).unwrap()), "text/html; charset=utf-8");
         let body = |response: Option<HttpResponse>| to_bytes(response.unwrap().into_body());
-        assert_eq!(body(files.get("app.js", &plain)).await.unwrap(), "plain");
-        assert_eq!(body(files.get("app.js", &gzip)).await.unwrap(), "short");
+        assert_eq!(body(page.file("app.js", &plain)).await.unwrap(), "plain");
+        assert_eq!(body(page.file("app.js", &gzip)).await.unwrap(), "short");
         for name in ["secret.key", "app.js.gz", "../app.js", ""] {
-            assert!(files.get(name, &gzip).is_none(), "{name}");
+            assert!(page.file(name, &gzip).is_none(), "{name}");
         }
     }
 }
