@@ -3,7 +3,7 @@
 //! An insider makes replicas and contradicts itself under them as often as it likes. So an author is proved a liar only
 //! so often, and then all that it writes counts as closed; and all proofs together are bounded in bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use meshwork_base::{Bytes, NodeId, ReplicaId};
 
@@ -31,6 +31,8 @@ pub(crate) struct Proofs {
     of: BTreeMap<ReplicaId, Proof>,
     authors: BTreeMap<NodeId, usize>,
     bytes: usize,
+    /// The authors for whom nothing waits any more where they contradict themselves. Each has a proof.
+    lost_patience: BTreeSet<NodeId>,
 }
 
 impl Proofs {
@@ -62,6 +64,20 @@ impl Proofs {
     /// Whether all that this author writes counts as closed.
     pub(crate) fn is_liar(&self, author: &NodeId) -> bool {
         self.authors.get(author).is_some_and(|count| *count >= PROOFS_PER_AUTHOR_MAX)
+    }
+
+    pub(crate) fn lose_patience(&mut self, author: NodeId) {
+        self.lost_patience.insert(author);
+    }
+
+    /// Whether something may wait for what this author wrote where it contradicts itself.
+    pub(crate) fn has_patience(&self, author: &NodeId) -> bool {
+        !self.lost_patience.contains(author)
+    }
+
+    /// Whether there is any author for whom nothing waits.
+    pub(crate) fn lacks_patience(&self) -> bool {
+        !self.lost_patience.is_empty()
     }
 
     /// Whether there is room for a proof against another replica of its author.

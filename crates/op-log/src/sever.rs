@@ -2,12 +2,13 @@
 //!
 //! Of two branches under one replica each node keeps the one that it met first, and dependencies name operations by id. So
 //! an honest operation may depend on more of a branch than a node holds that holds another one, and no peer can bring it
-//! there: it would wait for ever, and all that follows it. After a while such a node severs the replica: nothing waits for
-//! it any more. What its author wrote is then there as far as it came, and what honest nodes wrote is there in full.
+//! there: it would wait for ever, and all that follows it. After a while such a node severs the replica, and the others
+//! under which that author contradicts itself: nothing waits for them any more. What the author wrote is then there as
+//! far as it came, and what honest nodes wrote is there in full.
 //!
 //! That a replica is severed is not stored: opening finds what was accepted without all that it depends on.
 
-use meshwork_base::{Dot, ReplicaId, Timestamp};
+use meshwork_base::{NodeId, ReplicaId, Timestamp};
 
 use crate::{
     OpLog,
@@ -24,23 +25,23 @@ impl History {
         }
     }
 
-    /// Whether it is proved, by proofs that are kept, that the author of `replica` contradicts itself under it.
-    fn is_disproved(&self, replica: &ReplicaId, proofs: &Proofs) -> bool {
-        let first = || self.chains.get(replica)?.blocks.first();
-        let author = || self.format.outline(&first()?.bytes).ok().map(|outline| outline.author);
-        proofs.contains(replica) || author().is_some_and(|author| proofs.is_liar(&author))
-    }
-
-    /// A replica that something waits for, and whose author is proved a liar.
-    fn severable(&self, proofs: &Proofs, waits: impl Fn(Dot) -> bool) -> Option<ReplicaId> {
-        let replicas = self.buffer.missing().filter(|dot| waits(*dot)).map(|dot| dot.replica);
-        replicas.into_iter().find(|replica| self.is_disproved(replica, proofs))
+    /// The author of `replica`, if it is proved, by proofs that are kept, to contradict itself under it.
+    fn disproved_author(&self, replica: &ReplicaId, proofs: &Proofs) -> Option<NodeId> {
+        proofs.get(replica).map(|proof| proof.author).or_else(|| {
+            let first = self.chains.get(replica)?.blocks.first()?;
+            let author = self.format.outline(&first.bytes).ok()?.author;
+            proofs.is_liar(&author).then_some(author)
+        })
     }
 
     /// Accepts, while opening, what was stored when replicas were severed.
     pub(crate) fn sever_again(&mut self, proofs: &Proofs, accepted: &mut Accepted) {
+        let disproved = |history: &Self| {
+            let mut missing = history.buffer.missing().map(|dot| dot.replica);
+            missing.find(|replica| history.disproved_author(replica, proofs).is_some())
+        };
         while self.buffer.first().is_some()
-            && let Some(replica) = self.severable(proofs, |_| true)
+            && let Some(replica) = disproved(self)
         {
             self.sever(replica, accepted);
         }
@@ -48,14 +49,35 @@ impl History {
 }
 
 impl OpLog {
-    /// Severs the replicas of liars that somebody has waited for too long.
-    pub(crate) fn sever_overdue(&mut self, now: Timestamp) {
+    /// Somebody has waited too long: what is overdue and written by liars is waited for no longer.
+    pub(crate) fn lose_patience(&mut self, now: Timestamp) {
+        let overdue = self.history.buffer.missing().filter(|dot| self.overdue.is_told(*dot));
+        let authors = overdue.filter_map(|dot| self.history.disproved_author(&dot.replica, &self.proofs));
+        for author in authors.collect::<Vec<_>>() {
+            tracing::warn!(%author, "it contradicts itself: what depends on that waits no longer");
+            self.proofs.lose_patience(author);
+        }
+        self.sever_impatiently(now);
+    }
+
+    /// Severs what is waited for of authors with whom patience was lost.
+    pub(crate) fn sever_impatiently(&mut self, now: Timestamp) {
+        if !self.proofs.lacks_patience() {
+            return;
+        }
         let mut accepted = Accepted::default();
-        while let Some(replica) = self.history.severable(&self.proofs, |dot| self.overdue.is_told(dot)) {
-            tracing::warn!(%replica, "its author contradicts itself: what depends on it waits no longer");
+        while let Some(replica) = self.next_to_sever() {
             self.history.sever(replica, &mut accepted);
         }
         let operations = self.settle(now, None, accepted);
         self.deliver(operations);
+    }
+
+    fn next_to_sever(&self) -> Option<ReplicaId> {
+        let mut missing = self.history.buffer.missing().map(|dot| dot.replica);
+        missing.find(|replica| {
+            let author = self.history.disproved_author(replica, &self.proofs);
+            author.is_some_and(|author| !self.proofs.has_patience(&author))
+        })
     }
 }
