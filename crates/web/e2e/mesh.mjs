@@ -142,9 +142,14 @@ export async function serve(page, files) {
   return `http://127.0.0.1:${server.address().port}/`;
 }
 
-/** A browser with a new, empty profile. */
-export async function startBrowser(kind) {
-  const browser = await puppeteer.launch({ ...BROWSERS[kind], headless: true, userDataDir: await directory() });
+/** What puppeteer switches off, and people do not. */
+const THROTTLING = ["--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding"];
+
+/** A browser with a new, empty profile. `throttling`: hidden tabs are slowed down as they are for people. */
+export async function startBrowser(kind, { throttling = false } = {}) {
+  const ignoreDefaultArgs = throttling ? THROTTLING : [];
+  const settings = { ...BROWSERS[kind], headless: true, ignoreDefaultArgs, userDataDir: await directory() };
+  const browser = await puppeteer.launch(settings);
   const process = browser.process();
   endings.push(async () => {
     const closed = browser.close().then(() => true, () => false);

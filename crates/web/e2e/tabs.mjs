@@ -3,7 +3,7 @@
 import { asTab, openTab, serve, startBrowser, startHub, startNode, until } from "./mesh.mjs";
 
 const ROOM = "E2E003";
-const BARE = `<!doctype html><script type="module">
+export const BARE = `<!doctype html><script type="module">
   import { Mesh } from "./meshwork/meshwork.js";
   globalThis.Mesh = Mesh;
 </script>`;

@@ -32,8 +32,8 @@ export class Life {
   #ended = new AbortController();
 
   /**
-   * `name`: of the store, or `null` to keep nothing. `hear` is told all events; `replaced(old, node)`, that another node
-   * serves from now on.
+   * `name`: of the store, or `null` to keep nothing. `hear` is told all events; `replaced(node)`, that another node serves
+   * from now on.
    */
   constructor(settings, name, hear, replaced) {
     this.#settings = settings;
@@ -205,7 +205,7 @@ export class Life {
     const next = this.#successor;
     if (!next?.node.hasStored(this.node)) return;
     const [old, oldTabs] = [this.node, this.#tabs];
-    const { self, peers } = JSON.parse(old.status());
+    const { self, peers, replica } = JSON.parse(old.status());
     this.#former.add(self.session);
     ({ node: this.node, tabs: this.#tabs, store: this.#store } = next);
     this.#successor = null;
@@ -216,8 +216,9 @@ export class Life {
     const status = JSON.parse(this.node.status());
     const here = new Set([status.self.session, ...status.peers.map(({ session }) => session)]);
     const gone = peers.filter(({ session }) => !here.has(session));
-    this.#replaced(old, this.node);
+    this.#replaced(this.node);
     this.#hear([
+      { type: "stored", replica, upTo: status.clock[replica] ?? 0 },
       ...gone.map((peer) => ({ type: "peer-left", peer, gracefully: false })),
       ...next.events.filter((event) => !this.#former.has(event.peer?.session ?? event.session)),
       { type: "role", role: status.role },

@@ -11,7 +11,10 @@ export interface JoinOptions {
   room?: string;
   /** Where peers are found: `https://hub.example`. Without it, the origin of the page. */
   hub?: string | URL;
-  /** Several hubs that have the same room, in place of `hub`. */
+  /**
+   * Several hubs that have the same room, in place of `hub`. None (`[]`): the stored space without a hub, or
+   * else a new one, which the tabs of this browser share.
+   */
   hubs?: (string | URL)[];
   /** The name that others see: at most 64 bytes. */
   name?: string;
@@ -20,7 +23,7 @@ export interface JoinOptions {
   /** An invitation's link, in place of `hub`, `room` and `password`. */
   invitation?: string;
   /**
-   * The name of the store in this browser, or `false` to keep nothing. One tab has a store open at a time. Without it,
+   * The name of the store in this browser, or `false` to keep nothing. Tabs that give the same one share it. Without it,
    * the room names the store.
    */
   storage?: string | false;
@@ -125,6 +128,13 @@ export interface Link {
 
 export interface Status {
   self: Peer;
+  /**
+   * This tab among those of this browser that have the same store: the `writer` writes it and is linked to others, a
+   * `follower` is linked to the writer and takes its place when that is gone, a tab without a store is `alone`.
+   */
+  role: "writer" | "follower" | "alone";
+  /** This browser can make links to others. Without, a tab is in step with the tabs of this browser only. */
+  webrtc: boolean;
   /** The author of this node's operations. */
   replica: string;
   space: string;
@@ -213,6 +223,12 @@ export interface MeshEvents {
   "hub-refused": { hub: number; reason: string };
   "storage-stalled": { reason: string };
   "storage-recovered": {};
+  /** The browser or the user has removed what was stored: it is stored anew, under a new incarnation. */
+  "storage-lost": { reason: string };
+  /** Another node serves this tab from now on: it has become the writer, or a lost store is whole again. */
+  role: { role: Status["role"] };
+  /** This browser makes no links to others. */
+  "webrtc-missing": { reason: string };
   "replica-retired": { replica: string; kept: number; reason: string };
   misbehaved: { session: string; reason: string; cut: boolean };
   "operation-invalid": { operation: Operation; author: string; reason: string };
@@ -232,7 +248,7 @@ export interface MeshEvents {
  * - `edit-refused`: the document does not allow it; nothing changed
  * - `busy`: too many edits wait to be stored
  * - `hub-unreachable`, `hub-refused`: not let in, the first time
- * - `storage-in-use`: another tab has this store open
+ * - `storage-in-use`: another tab has this store open and does not answer
  * - `storage-unavailable`, `storage-unusable`, `storage-newer`, `storage-stalled`
  * - `other-space`: the store belongs to another space or password
  * - `retired`: the operation does not stand under this id

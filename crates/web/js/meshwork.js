@@ -73,7 +73,7 @@ export class Mesh {
 
   async #begin(settings, store, timeoutMs) {
     const hear = (events) => this.#hear(events);
-    this.#life = new Life(settings, store, hear, (old, node) => this.#replaced(old, node));
+    this.#life = new Life(settings, store, hear, (node) => this.#replaced(node));
     if (globalThis.document) {
       document.addEventListener("visibilitychange", this.#onVisibility);
       addEventListener("pagehide", this.#onPageHide);
@@ -81,18 +81,14 @@ export class Mesh {
     await this.#life.begin(timeoutMs);
   }
 
-  /** `node` has stored all that `old` has, and takes its place. */
-  #replaced(old, node) {
-    const { replica } = JSON.parse(old.status());
-    this.#storedUpTo.set(replica, Infinity);
+  /** `node` has stored all that the one before it has, and takes its place. */
+  #replaced(node) {
     if (this.#status !== null) node.setStatus(this.#status);
     for (const [key, { value, until }] of this.#shown) {
       const ttlMs = until - Date.now();
       if (ttlMs > 0) node.setEphemeral(key, value, ttlMs);
     }
     if (globalThis.document) this.#onVisibility();
-    this.#storing.check();
-    this.#confirming.forEach((waiting) => waiting.check());
     this.#watch();
     for (const [document, callbacks] of this.#subscribers) {
       for (const callback of callbacks) guarded(callback, { document, operations: [], local: false });

@@ -2,6 +2,8 @@
 
 import { lock } from "./store.js";
 
+/** Tabs of another version of the page, which may speak otherwise, do not hear each other. */
+const PROTOCOL = 1;
 /** How often to ask who writes, until somebody answers, in milliseconds. */
 const ASK_MS = 500;
 
@@ -26,7 +28,7 @@ export class Tabs {
 
   constructor(name) {
     this.#name = name;
-    this.#channel = new BroadcastChannel(name);
+    this.#channel = new BroadcastChannel(`${name} ${PROTOCOL}`);
     this.#channel.onmessage = ({ data }) => this.#hear(data);
   }
 

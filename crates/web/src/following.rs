@@ -17,24 +17,31 @@ pub(crate) struct Following {
 impl Following {
     /// `write` waits until everything up to `version` is stored. Returns what can be answered now.
     pub(crate) fn wait(&mut self, write: WriteId, version: Version) -> Option<WriteId> {
-        self.waiting.push_back((write, version));
-        self.answered()
+        self.waiting.push_back((write, version.clone()));
+        self.answered(&version)
     }
 
-    /// The writer holds these too (all that it holds, if it is another writer). Returns what can be answered now.
-    pub(crate) fn hold(&mut self, tips: BTreeMap<ReplicaId, u64>, all: bool) -> Option<WriteId> {
+    /// The writer holds these too (`all`: and nothing else, as another writer says). `version`: what this tab holds now,
+    /// since what it has given up meanwhile, of an author that contradicted itself, will not be stored. Returns what can
+    /// be answered now.
+    pub(crate) fn hold(
+        &mut self,
+        tips: BTreeMap<ReplicaId, u64>,
+        all: bool,
+        version: &Version,
+    ) -> Option<WriteId> {
         if all {
             self.held = tips;
         } else {
             self.held.extend(tips);
         }
-        self.answered()
+        self.answered(version)
     }
 
-    fn answered(&mut self) -> Option<WriteId> {
-        let held = &self.held;
+    fn answered(&mut self, now: &Version) -> Option<WriteId> {
+        let held = |replica: &ReplicaId| self.held.get(replica).copied().unwrap_or(0);
         let is_held = |(_, version): &mut (WriteId, Version)| {
-            version.iter().all(|(replica, tip)| held.get(replica).is_some_and(|held| *held >= tip.sequence))
+            version.iter().all(|(replica, tip)| held(replica) >= tip.sequence.min(now.sequence(replica)))
         };
         let mut last = None;
         while let Some((write, _)) = self.waiting.pop_front_if(is_held) {
@@ -62,20 +69,29 @@ mod tests {
     #[test]
     fn a_write_is_answered_once_the_writer_holds_all_of_it() {
         let mut following = Following::default();
+        let now = version(&[(1, 2), (2, 1)]);
         assert_eq!(following.wait(WriteId(1), version(&[])), Some(WriteId(1)));
         assert_eq!(following.wait(WriteId(2), version(&[(1, 2)])), None);
-        assert_eq!(following.wait(WriteId(3), version(&[(1, 2), (2, 1)])), None);
-        assert_eq!(following.hold(tips(&[(1, 1)]), true), None);
-        assert_eq!(following.hold(tips(&[(1, 2)]), false), Some(WriteId(2)));
-        assert_eq!(following.hold(tips(&[(2, 1)]), false), Some(WriteId(3)));
+        assert_eq!(following.wait(WriteId(3), now.clone()), None);
+        assert_eq!(following.hold(tips(&[(1, 1)]), true, &now), None);
+        assert_eq!(following.hold(tips(&[(1, 2)]), false, &now), Some(WriteId(2)));
+        assert_eq!(following.hold(tips(&[(2, 1)]), false, &now), Some(WriteId(3)));
     }
 
     #[test]
     fn another_writer_begins_with_what_it_holds_itself() {
         let mut following = Following::default();
-        following.hold(tips(&[(1, 5)]), true);
-        following.hold(tips(&[]), true);
-        assert_eq!(following.wait(WriteId(1), version(&[(1, 1)])), None);
-        assert_eq!(following.hold(tips(&[(1, 1)]), false), Some(WriteId(1)));
+        let now = version(&[(1, 1)]);
+        following.hold(tips(&[(1, 5)]), true, &now);
+        following.hold(tips(&[]), true, &now);
+        assert_eq!(following.wait(WriteId(1), now.clone()), None);
+        assert_eq!(following.hold(tips(&[(1, 1)]), false, &now), Some(WriteId(1)));
+    }
+
+    #[test]
+    fn what_was_given_up_is_not_waited_for() {
+        let mut following = Following::default();
+        assert_eq!(following.wait(WriteId(1), version(&[(1, 9)])), None);
+        assert_eq!(following.hold(tips(&[(1, 4)]), true, &version(&[(1, 4)])), Some(WriteId(1)));
     }
 }

@@ -268,9 +268,14 @@ impl Host {
 
     /// The tab that writes holds these (`all`: and nothing else).
     pub(crate) fn held(&self, tips: BTreeMap<ReplicaId, u64>, all: bool) {
-        let answered = match &mut self.inner.borrow_mut().keeper {
-            Keeper::Writer(following) => following.hold(tips, all),
-            Keeper::Nobody | Keeper::Store(_) => None,
+        let answered = {
+            let inner = &mut *self.inner.borrow_mut();
+            match (&mut inner.keeper, inner.stage.mesh()) {
+                (Keeper::Writer(following), Some(mesh)) => {
+                    following.hold(tips, all, mesh.machines().op_log.version())
+                }
+                _ => None,
+            }
         };
         if let Some(write) = answered {
             self.feed(Input::Persisted { write });

@@ -204,7 +204,9 @@ impl Inner {
                 }
             }
             Effect::Event(told) => {
-                if matches!(told, Event::LinkUp { .. }) && self.keep == Keep::Proven {
+                // Our own tabs have the secret from here.
+                let proves = matches!(&told, Event::LinkUp { peer } if !self.tabs.know(&peer.session));
+                if proves && self.keep == Keep::Proven {
                     self.keep_profile();
                 }
                 self.events.push_back(event::to_json(&told));

@@ -154,7 +154,9 @@ impl Tabs {
         let Some(port) = self.port.as_ref().filter(|_| !self.peers.is_empty()) else { return };
         let mut news = serde_json::Map::new();
         for (replica, tip) in version.iter() {
-            if self.told.insert(*replica, tip.sequence) != Some(tip.sequence) {
+            let told = self.told.entry(*replica).or_default();
+            if tip.sequence > *told {
+                *told = tip.sequence;
                 news.insert(replica.to_string(), json!(tip.sequence));
             }
         }
