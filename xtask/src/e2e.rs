@@ -20,8 +20,17 @@ const BROWSERS: [(&str, &[&str], &str); 2] = [
     ("firefox", &["firefox-esr", "firefox"], "FIREFOX"),
 ];
 
-/// Runs the scenario in each of `only` (all of them, if it names none), and measures if asked to.
-pub(crate) fn run(workspace: &Workspace, only: &[String], measure: bool, built: bool) -> Result<()> {
+/// What to do besides.
+pub(crate) struct Wanted {
+    pub(crate) measure: bool,
+    /// The page is built already.
+    pub(crate) built: bool,
+    pub(crate) pictures: bool,
+}
+
+/// Runs the scenario in each of `only` (all of them, if it names none), and the page's in all of them together.
+pub(crate) fn run(workspace: &Workspace, only: &[String], wanted: Wanted) -> Result<()> {
+    let Wanted { measure, built, pictures } = wanted;
     let target = &workspace.target_directory;
     let page = if built { target.join("page") } else { web::run(workspace)? };
     let profile = if measure { "release" } else { "debug" };
@@ -35,23 +44,35 @@ pub(crate) fn run(workspace: &Workspace, only: &[String], measure: bool, built: 
     let scripts = workspace.package("meshwork-web")?.manifest_path.with_file_name("e2e");
     let modules = install(&scripts, &target.join("e2e"))?;
     check_types(&scripts, &modules)?;
-    let mut command = Command::new("node");
-    command.arg(scripts.join("run.mjs"));
+    let mut environment = vec![
+        ("MESHWORK", target.join(profile).join("meshwork")),
+        ("PAGE", page),
+        ("E2E_MODULES", modules),
+        ("PICTURES", target.join("e2e").join("pictures")),
+    ];
+    let mut names = Vec::new();
     for (name, programs, variable) in BROWSERS {
-        if !only.is_empty() && !only.iter().any(|wanted| wanted == name) {
-            continue;
+        if only.is_empty() || only.iter().any(|wanted| wanted == name) {
+            environment.push((variable, find(name, programs, variable)?));
+            names.push(name);
         }
-        command.arg(name).env(variable, find(name, programs, variable)?);
     }
-    if measure {
-        command.arg("measure");
+    let script = |name: &str| {
+        let mut command = Command::new("node");
+        command.arg(scripts.join(name)).envs(environment.iter().map(|(name, value)| (name, value)));
+        command
+    };
+    let mut tabs = script("run.mjs");
+    tabs.args(&names).args(measure.then_some("measure"));
+    run_command(&mut tabs)?;
+    if names.len() < BROWSERS.len() {
+        return Ok(());
     }
-    command.env("MESHWORK", target.join(profile).join("meshwork"));
-    command
-        .env("PAGE", page)
-        .env("E2E_MODULES", modules)
-        .env("PICTURES", target.join("e2e").join("pictures"));
-    run_command(&mut command)
+    let mut page = script("page.mjs");
+    if pictures {
+        page.env("PAGE_PICTURES", workspace.workspace_root.join("docs").join("pictures"));
+    }
+    run_command(&mut page)
 }
 
 fn find(name: &str, programs: &[&str], variable: &str) -> Result<PathBuf> {

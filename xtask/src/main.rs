@@ -48,6 +48,9 @@ enum Task {
         /// The page is built already, by `cargo xtask web`
         #[arg(long)]
         built: bool,
+        /// Take the pictures of the page in docs/pictures anew
+        #[arg(long)]
+        pictures: bool,
     },
     /// Run each fuzz target over its corpus (needs a nightly toolchain and cargo-fuzz)
     Fuzz {
@@ -87,7 +90,9 @@ fn run(task: Task) -> Result<()> {
         Task::Purity => purity::run(&workspace),
         Task::Wasm { packages } => wasm::run(&workspace, &packages),
         Task::Web => web::run(&workspace).map(drop),
-        Task::E2e { browsers, measure, built } => e2e::run(&workspace, &browsers, measure, built),
+        Task::E2e { browsers, measure, built, pictures } => {
+            e2e::run(&workspace, &browsers, e2e::Wanted { measure, built, pictures })
+        }
         Task::Fuzz { seconds, targets } => fuzz::run(&workspace, seconds, &targets),
         Task::Examples => examples::run(&workspace),
         Task::Demo => demo::run(&workspace),
