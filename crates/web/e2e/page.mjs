@@ -77,6 +77,10 @@ async function meet(address, native) {
 async function editEverywhere(tabs, native) {
   says("what is added in any shows in all; hashes are equal, clocks advance");
   const [ada, bob, eve] = tabs;
+  await eve.run(() => {
+    globalThis.travellers = 0;
+    new MutationObserver(() => (globalThis.travellers += 1)).observe(document.querySelector("#graph > g:nth-of-type(2)"), { childList: true });
+  });
   await ada.add("user", "Grace");
   await bob.add("user", "Edsger");
   await eve.add("chat", "Compilers");
@@ -87,6 +91,7 @@ async function editEverywhere(tabs, native) {
     await until(`${tab.name} shows the log`, tab.operations, 4);
     await until(`${tab.name} sees nobody lag`, tab.lags, ["in step", "in step", "in step", "in step"]);
   }
+  await until("eve saw operations travel", () => eve.run(() => globalThis.travellers > 0), true);
   await ada.press("users", "Grace", "rename");
   await ada.page.keyboard.type("Grace Hopper");
   await ada.page.keyboard.press("Enter");
@@ -135,12 +140,13 @@ async function divergeAndConverge(tabs, pictures) {
   await equalHashes(tabs);
 }
 
-async function invite(ada, address) {
+async function invite(ada, address, pictures) {
   says("the invitation's link and QR code");
   await ada.page.click("#show-invitation");
   const link = await ada.page.$eval("#invitation-link", ({ value }) => value);
   if (!link.startsWith(`${address}/join/${ROOM}#`)) throw new Error(`the link is ${link}`);
   await ada.page.waitForSelector("#qr path[d^=M]");
+  await pictures("invite", ada, { width: 400, height: 860 });
   await ada.page.keyboard.press("Escape");
   const guest = await visit("chromium", "guest", link);
   await joinByForm(guest);
@@ -185,11 +191,12 @@ async function scenario() {
   await editEverywhere(tabs, native);
   await lookClosely(tabs);
   await divergeAndConverge(tabs, pictures);
-  await pictures("page-light", ada, { full: true });
-  await pictures("page-dark", ada, { full: true, scheme: "dark" });
-  await pictures("page-phone", ada, { width: 400, height: 860, full: true });
-  await pictures("page-desktop", ada, {});
-  await invite(ada, hub.address);
+  await pictures("light", ada, { full: true });
+  await pictures("dark", ada, { full: true, scheme: "dark" });
+  await pictures("phone", ada, { width: 400, height: 860, scheme: "dark" });
+  await ada.page.$eval(".log", (log) => log.scrollIntoView());
+  await pictures("phone-log", ada, { width: 400, height: 860 });
+  await invite(ada, hub.address, pictures);
   await pageOfNode(native, ada);
 }
 

@@ -5,7 +5,7 @@ import { showClocks } from "./clocks.js";
 import { collection } from "./collection.js";
 import { hearConnection, say, showConnection } from "./connection.js";
 import { showDetail } from "./detail.js";
-import { element, paced } from "./dom.js";
+import { element } from "./dom.js";
 import { openDoor } from "./door.js";
 import { showGraph, travel } from "./graph.js";
 import { note, showHappenings } from "./happenings.js";
@@ -13,7 +13,8 @@ import { beginInvite } from "./invite.js";
 import { beginLog, showLog } from "./log.js";
 import { authorOf, hearShown, meet, tell } from "./nodes.js";
 import { beginPeople, showPeople } from "./people.js";
-import { showFigures, showHash, showState } from "./state.js";
+import { beginState, showFigures, showHash, showState } from "./state.js";
+import { drawing } from "./views.js";
 
 /** How often what changes without an event, such as round trips, is looked at, in milliseconds. */
 const REFRESH_MS = 1_000;
@@ -68,13 +69,13 @@ function begin(place) {
     () => showDetail(mesh, chosen, choose),
     () => showClocks(mesh, mesh.status()),
     showHappenings,
-  ].map(paced);
-  soon = () => views.forEach((view) => view());
+  ];
+  soon = drawing(views);
   beginPeople(mesh, soon);
   beginLog(choose, soon);
+  beginState(mesh, soon);
   beginInvite(mesh, place);
   beginCut();
-  element("documents").addEventListener("change", soon);
   element("leave").addEventListener("click", leave);
   addEventListener("resize", soon);
   const timers = [setInterval(soon, REFRESH_MS), setInterval(() => tell(mesh, mesh.status()), TELL_MS)];

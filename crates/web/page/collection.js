@@ -1,6 +1,7 @@
 // A list in the document that everybody can add to, rename in and delete from.
 
 import { arrange, element, make, write } from "./dom.js";
+import { manyInWords } from "./words.js";
 
 /** Twice as many are shown at most: each has a name below it. */
 const ENTRIES_MAX = 400;
@@ -39,10 +40,10 @@ export function collection(app, key, one) {
       write(name, nameIn(entry) ?? id);
       return item;
     });
-    if (left) items.push(make("li", { className: "quiet" }, `and ${left.toLocaleString()} more`));
+    if (left) items.push(make("li", { className: "quiet" }, `and ${manyInWords(left)} more`));
     arrange(element(key), items);
     element(`no-${key}`).hidden = entries.length > 0;
-    write(element(`${key}-count`), entries.length ? (entries.length + left).toLocaleString() : "");
+    write(element(`${key}-count`), entries.length ? manyInWords(entries.length + left) : "");
   };
 }
 

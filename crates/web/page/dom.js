@@ -1,7 +1,4 @@
-// Elements, and when they are drawn. Nothing that others wrote is ever read as HTML.
-
-/** A view rests for so many times as long as it took to draw, so that the page stays free for people. */
-const REST = 4;
+// Elements. Nothing that others wrote is ever read as HTML.
 
 export const element = (id) => document.getElementById(id);
 
@@ -42,27 +39,6 @@ export function arrange(parent, children) {
 /** Sets text only where it differs: a selection in it survives. */
 export function write(target, text) {
   if (target.textContent !== text) target.textContent = text;
-}
-
-/** Asks for `draw` as often as one likes: it runs at most once a frame, and rests in between. */
-export function paced(draw) {
-  let asked = false;
-  let restsUntil = 0;
-  const run = () => {
-    asked = false;
-    const began = performance.now();
-    draw();
-    const ended = performance.now();
-    restsUntil = ended + REST * (ended - began);
-  };
-  return () => {
-    if (asked) return;
-    asked = true;
-    const frame = () => requestAnimationFrame(run);
-    const rest = restsUntil - performance.now();
-    if (rest > 0) setTimeout(frame, rest);
-    else frame();
-  };
 }
 
 /** Fills a choice, and keeps what was chosen. `options`: pairs of value and text. */

@@ -11,8 +11,13 @@ const LANE = 18;
 /** Replicas beyond so many share the last lane. */
 const LANES_MAX = 10;
 
+/** Rows that are drawn above and below those that are seen. */
+const OVERSCAN = 6;
+
 /** By id, those that are drawn. */
 const rows = new Map();
+let listed = [];
+let chosen = null;
 const idOf = ({ replica, sequence }) => `${replica}:${sequence}`;
 
 /** `choose` is told which operation a person wants to see. */
@@ -22,24 +27,47 @@ export function beginLog(choose, soon) {
     if (row) choose({ replica: row.dataset.replica, sequence: Number(row.dataset.sequence) });
   });
   for (const filter of ["filter-author", "filter-document"]) element(filter).addEventListener("change", soon);
+  element("operations").addEventListener("scroll", drawSeen);
 }
 
-export function showLog(mesh, chosen) {
+export function showLog(mesh, choice) {
+  chosen = choice;
   showFilters(mesh);
   const author = element("filter-author").value || undefined;
   const document = element("filter-document").value || undefined;
   const operations = mesh.operations({ count: SHOWN_MAX, author, document });
   for (const operation of operations) noteAuthor(operation.replica, operation.author);
-  const lanes = assignLanes(operations);
-  element("operations").style.setProperty("--lanes", `${(Math.min(lanes.size, LANES_MAX) + 0.5) * LANE}px`);
-  drawGraph(operations, lanes);
-  const current = new Map(operations.map((operation) => [idOf(operation), operation]));
-  for (const id of rows.keys()) if (!current.has(id)) rows.delete(id);
-  arrange(element("rows"), operations.map((operation) => rowOf(operation, chosen)));
+  keepInSight(operations);
+  listed = operations;
+  drawSeen();
   element("no-operations").hidden = operations.length > 0;
   const held = mesh.status().operations;
   const shown = operations.length < held ? `${operations.length.toLocaleString()} of ` : "";
   write(element("log-count"), held ? shown + held.toLocaleString() : "");
+}
+
+/** Whoever has scrolled down goes on seeing what is seen, though more comes on top. */
+function keepInSight(operations) {
+  const view = element("operations");
+  const first = listed[Math.floor(view.scrollTop / ROW)];
+  const at = first && view.scrollTop > 0 ? operations.findIndex((operation) => idOf(operation) === idOf(first)) : -1;
+  element("rows").style.height = `${operations.length * ROW}px`;
+  if (at >= 0) view.scrollTop = at * ROW + (view.scrollTop % ROW);
+}
+
+/** Draws the rows that are seen, and those near them. */
+function drawSeen() {
+  const { scrollTop, clientHeight } = element("operations");
+  const from = Math.max(0, Math.floor(scrollTop / ROW) - OVERSCAN);
+  const to = Math.ceil((scrollTop + clientHeight) / ROW) + OVERSCAN;
+  const lanes = assignLanes(listed);
+  element("operations").style.setProperty("--lanes", `${(Math.min(lanes.size, LANES_MAX) + 0.5) * LANE}px`);
+  drawGraph(listed, lanes, [from, to]);
+  const seen = listed.slice(from, to);
+  const current = new Set(seen.map(idOf));
+  for (const id of rows.keys()) if (!current.has(id)) rows.delete(id);
+  element("rows").style.paddingTop = `${from * ROW}px`;
+  arrange(element("rows"), seen.map(rowOf));
 }
 
 function showFilters(mesh) {
@@ -55,7 +83,7 @@ function assignLanes(operations) {
   return new Map(sorted.map(([replica], at) => [replica, Math.min(at, LANES_MAX - 1)]));
 }
 
-function rowOf(operation, chosen) {
+function rowOf(operation) {
   const id = idOf(operation);
   if (!rows.has(id)) rows.set(id, newRow(operation));
   const { item, stored, button, author } = rows.get(id);
@@ -82,23 +110,25 @@ function newRow(operation) {
   return { item: make("li", {}, button), button, stored, author };
 }
 
-function drawGraph(operations, lanes) {
+function drawGraph(operations, lanes, [first, end]) {
   const svg = element("lanes");
   const [width, height] = [(Math.min(lanes.size, LANES_MAX) + 0.5) * LANE, operations.length * ROW];
   for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` })) svg.setAttribute(name, value);
   const places = new Map(operations.map((operation, at) => [idOf(operation), [(lanes.get(operation.replica) + 0.75) * LANE, (at + 0.5) * ROW]]));
   const edges = [];
   const dots = [];
+  const isSeen = (from, to) => Math.min(from[1], to?.[1] ?? from[1]) < end * ROW && Math.max(from[1], to?.[1] ?? from[1]) > first * ROW;
   for (const operation of operations) {
     const { replica, sequence, author, dependencies } = operation;
     const from = places.get(idOf(operation));
-    if (sequence > 1) edges.push(edge(from, places.get(idOf({ replica, sequence: sequence - 1 })), author, "previous", height));
+    const draw = (to, className) => isSeen(from, to) && edges.push(edge(from, to, author, className, height));
+    if (sequence > 1) draw(places.get(idOf({ replica, sequence: sequence - 1 })), "previous");
     for (const dependency of dependencies) {
       const to = places.get(idOf(dependency));
       // One that is not shown lies further down, or is filtered out.
-      if (to) edges.push(edge(from, to, author, "dependency", height));
+      if (to) draw(to, "dependency");
     }
-    dots.push(drawn("circle", { cx: from[0], cy: from[1], r: operation.confirmed ? 5 : 4, class: `${colourOf(author)} ${operation.confirmed ? "" : "hollow"}` }));
+    if (isSeen(from)) dots.push(drawn("circle", { cx: from[0], cy: from[1], r: operation.confirmed ? 5 : 4, class: `${colourOf(author)} ${operation.confirmed ? "" : "hollow"}` }));
   }
   svg.replaceChildren(...edges, ...dots);
 }

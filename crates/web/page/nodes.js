@@ -1,4 +1,4 @@
-// What is known of nodes: their names, their colours, whose replica is whose, and what pages show each other.
+// What is known of nodes and their sessions: their names, their colours, whose replica is whose, and what pages show each other.
 
 import { short } from "./dom.js";
 
@@ -8,14 +8,20 @@ const SHOWN_MS = 10_000;
 const SHOWN_KEY = "page";
 
 const names = new Map();
+const sessions = new Map();
 const colours = new Map();
 const authors = new Map();
 const shown = new Map();
 
 /** Takes names from the members that are here. */
 export function meet(members) {
-  for (const { node, name } of members) names.set(node, name);
+  for (const { session, node, name } of members) {
+    names.set(node, name);
+    sessions.set(session, name);
+  }
 }
+
+export const nameOfSession = (session) => sessions.get(session) ?? `session ${short(session)}`;
 
 export const nameOf = (node) => names.get(node) ?? short(node);
 

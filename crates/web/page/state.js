@@ -1,24 +1,44 @@
 // What is shared, as it is now: a document as JSON, and the hash of all of them.
 
 import { element, make, offer, short, write } from "./dom.js";
+import { manyInWords } from "./words.js";
 
 /** So many entries are shown of a document: more is for no eye. */
 const ENTRIES_MAX = 300;
+const HASH_MS_MAX = 20;
 
 export function showState(mesh) {
   const documents = element("documents");
   const names = new Set(["app", ...mesh.documents()]);
   offer(documents, [...names].map((name) => [name, name]));
   const { value, left } = mesh.document(documents.value).excerpt([], ENTRIES_MAX) ?? { value: {}, left: 0 };
-  const more = left ? `\n… and ${left.toLocaleString()} entries more` : "";
+  const more = left ? `\n… and ${manyInWords(left)} entries more` : "";
   write(element("json"), JSON.stringify(value, null, 2) + more);
 }
 
-/** Visits every document: apart from the rest, so that it rests by itself. */
+/** How long the last hash took. It visits all documents: of large ones it is worked out when a person asks for it. */
+let hashMs = 0;
+
+export function beginState(mesh, soon) {
+  element("documents").addEventListener("change", soon);
+  element("hash").addEventListener("click", () => {
+    hashMs = 0;
+    showHash(mesh);
+  });
+}
+
 export function showHash(mesh) {
+  const button = element("hash");
+  if (hashMs > HASH_MS_MAX) {
+    write(button, "work out");
+    button.title = "";
+    return;
+  }
+  const began = performance.now();
   const hash = mesh.stateHash();
-  write(element("hash"), short(hash));
-  element("hash").title = hash;
+  hashMs = performance.now() - began;
+  write(button, short(hash));
+  button.title = hash;
 }
 
 export function showFigures({ operations, confirmed, pending, clock, sentBytes, receivedBytes, storageStalled }) {

@@ -28,6 +28,11 @@ export function inWords({ changes, bytes }) {
   return changeInWords(first) + (more.length ? `, and ${more.length.toLocaleString()} more` : "");
 }
 
+/** An excerpt counts no further than this. */
+const COUNTED_MAX = 10_000;
+
+export const manyInWords = (count) => (count >= COUNTED_MAX ? `${COUNTED_MAX.toLocaleString()} or more` : count.toLocaleString());
+
 /** A time of today as such, an older one with its day. */
 export function timeOf(ms) {
   const time = new Date(ms);

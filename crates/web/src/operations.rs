@@ -11,6 +11,9 @@ use crate::{error::WebError, event};
 /// How many operations one question looks at when few of them are asked for.
 const EXAMINED_MAX: usize = 20_000;
 
+/// Up to so many entries that are left out are counted.
+const LEFT_MAX: usize = 10_000;
+
 /// A longer body is not read when many operations are listed, in bytes.
 const LISTED_BODY_BYTES_MAX: usize = 4 * 1024;
 
@@ -118,7 +121,7 @@ pub(crate) fn clocks(mesh: &Mesh) -> Json {
 }
 
 /// What is shown at `path`, cut off after `entries_max` entries of maps, sets and lists in all: `{ value, left }`, where
-/// `left` is how many entries of what was begun are left out. `None` when nothing is shown there.
+/// `left` is how many entries of what was begun are left out, at most [`LEFT_MAX`] of each. `None` when nothing is shown there.
 pub(crate) fn excerpt(
     mesh: &Mesh,
     document: &DocumentId,
@@ -138,36 +141,62 @@ struct Cut {
 }
 
 impl Cut {
-    fn takes(&mut self) -> bool {
-        let takes = self.room > 0;
-        self.room = self.room.saturating_sub(1);
-        self.left += usize::from(!takes);
-        takes
+    /// Shows as many as there is room for.
+    fn take<T>(&mut self, mut entries: impl Iterator<Item = T>, mut show: impl FnMut(&mut Self, T)) {
+        while self.room > 0 {
+            let Some(entry) = entries.next() else { return };
+            self.room -= 1;
+            show(self, entry);
+        }
+        self.left += entries.take(LEFT_MAX).count();
     }
 
     fn view(&mut self, view: View<'_>) -> Json {
         match view {
             View::Register(value) => self.value(value),
             View::Counter(count) => count.into(),
-            View::Set(set) => set.elements().filter(|_| self.takes()).map(Json::from).collect(),
+            View::Set(set) => {
+                let mut shown = Vec::new();
+                self.take(set.elements(), |_, element| shown.push(Json::from(element)));
+                shown.into()
+            }
             View::Map(map) => {
                 let mut shown = Map::new();
-                for (key, view) in map.entries() {
-                    if self.takes() {
-                        shown.insert(key.to_owned(), self.view(view));
-                    }
-                }
+                self.take(map.entries(), |cut, (key, view)| {
+                    shown.insert(key.to_owned(), cut.view(view));
+                });
                 shown.into()
             }
         }
     }
 
     fn value(&mut self, value: &Value) -> Json {
-        match value {
-            Value::List(items) => {
-                items.iter().filter_map(|item| self.takes().then(|| self.value(item))).collect()
-            }
-            value => value.into(),
-        }
+        let Value::List(items) = value else { return value.into() };
+        let mut shown = Vec::new();
+        self.take(items.iter(), |cut, item| shown.push(cut.value(item)));
+        shown.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(count: i64) -> Value {
+        Value::List((0..count).map(Value::Int).collect())
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        let cut = |room, value: &Value| {
+            let mut cut = Cut { room, left: 0 };
+            (cut.value(value), cut.left)
+        };
+        assert_eq!(cut(3, &numbers(2)), (json!([0, 1]), 0));
+        assert_eq!(cut(2, &numbers(5)), (json!([0, 1]), 3));
+        // Depth first: the first list, and two of its items.
+        assert_eq!(cut(3, &Value::List(vec![numbers(3), numbers(3)])), (json!([[0, 1]]), 2));
+        assert_eq!(cut(0, &numbers(20_000)).1, LEFT_MAX);
+        assert_eq!(cut(0, &Value::Int(7)), (json!(7), 0));
     }
 }
