@@ -172,13 +172,16 @@ async function pageOfNode(native, ada) {
 function photographer() {
   const directory = process.env.PAGE_PICTURES;
   if (!directory) return async () => {};
-  return async (name, { page }, { width = 1280, height = 1000, scheme = "light", full = false } = {}) => {
+  return async (name, { page }, { width = 1280, height = 1000, scheme = "light", full = false, top = true } = {}) => {
     await mkdir(directory, { recursive: true });
-    await page.setViewport({ width, height, deviceScaleFactor: width < 500 ? 2 : 1 });
     await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
-    // Views look again after a change of size.
+    const size = { width, height, deviceScaleFactor: width < 500 ? 2 : 1 };
+    await page.setViewport(size);
+    if (full) await page.setViewport({ ...size, height: await page.evaluate(() => document.documentElement.scrollHeight) });
+    if (top) await page.evaluate(() => scrollTo(0, 0));
+    // Views look again after a change of size, within a second.
     await new Promise((resolve) => setTimeout(resolve, 1_500));
-    await page.screenshot({ path: join(directory, `${name}.png`), fullPage: full });
+    await page.screenshot({ path: join(directory, `${name}.png`) });
   };
 }
 
@@ -195,7 +198,7 @@ async function scenario() {
   await pictures("dark", ada, { full: true, scheme: "dark" });
   await pictures("phone", ada, { width: 400, height: 860, scheme: "dark" });
   await ada.page.$eval(".log", (log) => log.scrollIntoView());
-  await pictures("phone-log", ada, { width: 400, height: 860 });
+  await pictures("phone-log", ada, { width: 400, height: 860, top: false });
   await invite(ada, hub.address, pictures);
   await pageOfNode(native, ada);
 }

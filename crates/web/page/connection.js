@@ -34,7 +34,7 @@ export function hearConnection({ type, session, stage, reason }) {
 }
 
 /** What a person wants to know, from the status of a mesh. */
-export function summary({ hubs, links, peers, disconnected }) {
+export function summary({ hubs, links, peers, disconnected, role, webrtc }) {
   const up = links.filter(({ stage }) => stage === "up");
   const trying = links.find(({ stage }) => stage !== "up");
   const behind = up.filter(({ session }) => !synced.has(session));
@@ -47,12 +47,14 @@ export function summary({ hubs, links, peers, disconnected }) {
     return { stages: cut, short: "cut off", tone: "warn", words: "This tab is cut off. What you change stays here, and the others go on without you. Bring it back, and watch both sides become one." };
   }
   const sentences = [];
-  if (!peers.length && !links.length) sentences.push("Nobody else is here yet: invite somebody, or open this page in another browser.");
+  if (!peers.length && !links.length && webrtc !== false) sentences.push("Nobody else is here yet: invite somebody, or open this page in another browser.");
   else if (up.length) sentences.push(`Linked with ${count(up.length, "member")}${behind.length ? `, comparing with ${behind.length}` : ", in step with all"}.`);
   if (peers.length > up.length) sentences.push(`${count(peers.length - up.length, "member")} known by way of others.`);
   if (trying) sentences.push(trouble(trying, failure));
   if (hub === "failed") sentences.push(`The hub ${hubTrouble}. ${up.length ? "The links live on without it; nobody new can be found." : "Your own data is here all the same."}`);
   if (hub === "now") sentences.push("Looking for the hub.");
+  if (role === "follower") sentences.push("Another tab of this browser keeps the store, and links this one with the others.");
+  if (webrtc === false) sentences.push("This browser makes no links to others (it has no WebRTC): only its own tabs are in step.");
   return { stages, ...inShort(up, peers, trying, hub), words: sentences.join(" ") };
 }
 

@@ -21,6 +21,8 @@ const STORIES = {
   synced: ({ session }) => `in step with ${nameOfSession(session)}`,
   "storage-stalled": ({ reason }) => `storage: ${reason}`,
   "storage-recovered": () => "storage takes writes again",
+  "storage-lost": ({ reason }) => `what was stored is gone, and is stored anew: ${reason}`,
+  role: ({ role }) => (role === "writer" ? "this tab keeps the store now" : "another tab keeps the store now"),
   "replica-retired": ({ reason }) => `a new incarnation begins: ${reason}`,
   "operation-invalid": ({ reason }) => `an operation makes no sense: ${reason}`,
   "operations-waiting": ({ count }) => `${count} operations wait for others that nobody here has`,

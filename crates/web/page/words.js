@@ -6,26 +6,32 @@ export function clipped(text, max = TEXT_MAX) {
   return text.length > max ? `${text.slice(0, max - 1)}…` : text;
 }
 
-const path = (keys) => clipped(keys.join("/") || "everything");
+/** Keys that are ids are as good by their first characters, where there is little room. */
+const KEY_MAX = 10;
+
+const briefly = (key) => (key.length > KEY_MAX ? `${key.slice(0, 5)}…` : key);
 const value = (json) => clipped(JSON.stringify(json) ?? "");
 
 const SAID = {
-  set: (change) => `${path(change.path)} = ${value(change.value)}`,
-  map: (change) => `${path(change.path)} is a map`,
-  delete: (change) => `delete ${path(change.path)}`,
-  increment: (change) => `${path(change.path)} ${change.value < 0 ? "−" : "+"} ${Math.abs(change.value)}`,
-  add: (change) => `add ${value(change.value)} to ${path(change.path)}`,
-  remove: (change) => `remove ${value(change.value)} from ${path(change.path)}`,
+  set: (path, json) => `${path} = ${value(json)}`,
+  map: (path) => `${path} is a map`,
+  delete: (path) => `delete ${path}`,
+  increment: (path, by) => `${path} ${by < 0 ? "−" : "+"} ${Math.abs(by)}`,
+  add: (path, json) => `add ${value(json)} to ${path}`,
+  remove: (path, json) => `remove ${value(json)} from ${path}`,
 };
 
-export const changeInWords = (change) => SAID[change.kind](change);
+export function changeInWords({ kind, path, value }, brief = false) {
+  const keys = brief ? path.map(briefly) : path;
+  return SAID[kind](clipped(keys.join("/") || "everything"), value);
+}
 
 /** One line for an operation. */
 export function inWords({ changes, bytes }) {
   if (!changes) return `${bytes.toLocaleString()} bytes`;
   if (!changes.length) return "nothing: it carries dependencies";
   const [first, ...more] = changes;
-  return changeInWords(first) + (more.length ? `, and ${more.length.toLocaleString()} more` : "");
+  return changeInWords(first, true) + (more.length ? `, and ${more.length.toLocaleString()} more` : "");
 }
 
 /** An excerpt counts no further than this. */
