@@ -231,3 +231,30 @@ fn a_performers_reason_is_fit_to_be_shown() {
     let (told, _) = &failures(&effects)[0];
     assert!(told.starts_with("Signalling: they called it `[2Jxxx") && told.len() < 1_000, "{}", told.len());
 }
+
+#[test]
+fn a_number_that_a_hub_made_up_does_not_keep_out_the_offers_that_are_meant() {
+    let mut two = transport(2);
+    let made_up = |attempt| -> Input { offer(1, attempt) };
+    let answers = |effects: &[Effect]| {
+        effects.iter().any(|effect| {
+            matches!(
+                effect,
+                Effect::Connection { action: meshwork_transport::ConnectionAction::Answer { .. }, .. }
+            )
+        })
+    };
+    assert!(answers(&run(&mut two, at(0), made_up(u64::MAX - 1))));
+    run(&mut two, at(10), event(LinkId(1), ConnectionEvent::Closed { reason: "no description".into() }));
+    // What came before a later attempt is late, for as long as an attempt may take.
+    assert!(!answers(&run(&mut two, at(24_999), made_up(2))));
+    assert!(answers(&run(&mut two, at(25_000), made_up(4))));
+}
+
+#[test]
+fn nobody_is_blamed_for_what_a_hub_can_have_made_up() {
+    let mut one = transport(1);
+    run(&mut one, at(0), found(2));
+    let signal = Signal { attempt: 3, kind: SignalKind::Offer("x".repeat(65_537)) };
+    assert_eq!(run(&mut one, at(1), Input::Signal { from: session(2), signal }), []);
+}
