@@ -145,10 +145,13 @@ export async function serve(page, files) {
 /** What puppeteer switches off, and people do not. */
 const THROTTLING = ["--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding"];
 
-/** A browser with a new, empty profile. `throttling`: hidden tabs are slowed down as they are for people. */
-export async function startBrowser(kind, { throttling = false } = {}) {
+/**
+ * A browser with a new, empty profile, or the one in the directory `profile`. `throttling`: hidden tabs are slowed down as
+ * they are for people.
+ */
+export async function startBrowser(kind, { profile, throttling = false } = {}) {
   const ignoreDefaultArgs = throttling ? THROTTLING : [];
-  const settings = { ...BROWSERS[kind], headless: true, ignoreDefaultArgs, userDataDir: await directory() };
+  const settings = { ...BROWSERS[kind], headless: true, ignoreDefaultArgs, userDataDir: profile ?? (await directory()) };
   const browser = await puppeteer.launch(settings);
   const process = browser.process();
   endings.push(async () => {

@@ -3,9 +3,12 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import { apart } from "./apart.mjs";
+import { hidden } from "./hidden.mjs";
 import { asTab, endAll, openTab, serve, startBrowser, startHub, startNode, until } from "./mesh.mjs";
 import { measure } from "./measure.mjs";
-import { withHub, withoutHub, withoutWebRtc } from "./tabs.mjs";
+import { clearedAlone, clearedAmongOthers, clearedAmongTabs } from "./storage.mjs";
+import { killed, withHub, withoutHub, withoutWebRtc } from "./tabs.mjs";
 
 const ROOM = "E2E001";
 
@@ -204,7 +207,15 @@ async function guide(kinds) {
   for (const kind of kinds) {
     const tab = await (await startBrowser(kind)).newPage();
     tab.on("pageerror", (error) => console.error(`    ${error.message}`));
+    await tab.evaluateOnNewDocument(() => {
+      const listen = EventTarget.prototype.addEventListener;
+      EventTarget.prototype.addEventListener = function (type, ...rest) {
+        globalThis.listens ||= type === "submit";
+        return listen.call(this, type, ...rest);
+      };
+    });
     await tab.goto(site);
+    await until("the form is heard", () => tab.evaluate(() => Boolean(globalThis.listens)), true);
     pages.push(tab);
   }
   const [first, second] = pages;
@@ -233,39 +244,36 @@ async function picture(tab, kind) {
   }
 }
 
-const wanted = process.argv.slice(2);
-const runs = [];
-if (wanted.includes("chromium")) runs.push(["chromium", "chromium"]);
-if (wanted.includes("firefox")) runs.push(["firefox", "firefox"]);
-if (wanted.includes("chromium") && wanted.includes("firefox")) runs.push(["chromium", "firefox"]);
+/** What two browsers are tried with, the same one twice or two kinds; and what is tried with one alone. */
+const TOGETHER = [scenario, guide, invitation, (kinds) => bothRoles(kinds[0]), apart];
+const ALONE = [withoutHub, killed, withHub, withoutWebRtc, clearedAlone, clearedAmongTabs, clearedAmongOthers];
 
-let failed = false;
-for (const kinds of runs) {
-  const title = kinds.join(" and ");
+async function pass(title, tests) {
   console.log(title);
   const started = Date.now();
   try {
-    await scenario(kinds);
-    await endAll();
-    await guide(kinds);
-    await endAll();
-    await invitation(kinds);
-    await endAll();
-    await bothRoles(kinds[0]);
-    // What concerns one browser alone.
-    const alone = kinds[0] === kinds[1] ? [withoutHub, withHub, withoutWebRtc] : [];
-    for (const test of alone) {
+    for (const test of tests) {
+      await test();
       await endAll();
-      await test(kinds[0], says);
     }
     console.log(`  passed in ${((Date.now() - started) / 1000).toFixed(1)} s`);
-    await endAll();
-    if (wanted.includes("measure")) await measure(kinds, says);
+    return true;
   } catch (error) {
-    failed = true;
     console.error(`  FAILED (${title}), while: ${step}\n  ${error.stack}`);
+    return false;
   } finally {
     await endAll();
   }
 }
-process.exit(failed ? 1 : 0);
+
+const kinds = ["chromium", "firefox"].filter((kind) => process.argv.includes(kind));
+const pairs = [...kinds.map((kind) => [kind, kind]), ...(kinds.length === 2 ? [kinds] : [])];
+let passed = true;
+for (const pair of pairs) {
+  const tests = TOGETHER.map((test) => () => test(pair, says));
+  if (process.argv.includes("measure")) tests.push(() => measure(pair, says));
+  passed = (await pass(pair.join(" and "), tests)) && passed;
+}
+for (const kind of kinds) passed = (await pass(`${kind} alone`, ALONE.map((test) => () => test(kind, says)))) && passed;
+passed = (await pass("hidden tabs", [() => hidden(kinds, says)])) && passed;
+process.exit(passed ? 0 : 1);

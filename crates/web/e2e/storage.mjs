@@ -74,6 +74,33 @@ export async function clearedAmongOthers(kind, says) {
   await until("the store has everything", again.json, all, 0);
 }
 
+/** Nobody else has anything: all is in the tab's memory. */
+export async function clearedAlone(kind, says) {
+  const site = await serve(BARE);
+  const browser = await startBrowser(kind);
+  for (const [way, remove] of Object.entries(removals[kind])) {
+    says(`storage goes while the only tab there is has it open (${way})`);
+    const tab = await openBare(browser, site, "one", { storage: way });
+    await tab.run(() => globalThis.mesh.document("app").set("before", 0).stored());
+    await remove(tab, way);
+    // At once, while the next node is on its way, and later.
+    const count = await tab.run(async () => {
+      const edits = [];
+      for (let number = 1; number <= 100; number += 1) {
+        edits.push(globalThis.mesh.document("app").increment("count").stored());
+        if (number % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      await Promise.all(edits);
+      return edits.length;
+    });
+    await until("it shows all", tab.json, { before: 0, count });
+    await tab.run(() => globalThis.mesh.leave());
+    await tab.page.close();
+    const kept = JSON.stringify(await stored(browser, site, way));
+    if (kept !== JSON.stringify({ before: 0, count })) throw new Error(`the store has ${kept}`);
+  }
+}
+
 /** Without a hub and without others, but for the tabs of this browser. */
 export async function clearedAmongTabs(kind, says) {
   const site = await serve(BARE);

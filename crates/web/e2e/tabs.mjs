@@ -1,6 +1,6 @@
 // Tabs of one browser that have one store: one writes it, the others follow, and nothing is lost when it moves.
 
-import { asTab, openTab, serve, startBrowser, startHub, startNode, until } from "./mesh.mjs";
+import { asTab, directory, openTab, serve, startBrowser, startHub, startNode, until } from "./mesh.mjs";
 
 const ROOM = "E2E003";
 export const BARE = `<!doctype html><script type="module">
@@ -87,6 +87,28 @@ export async function withoutHub(kind, says) {
   await leaving[1].page.close();
   const again = await openBare(browser, site, "again");
   await until("it shows everything", again.json, { ...kept, from: { ...kept.from, leaving: true } });
+  await until("it writes", role(again), "writer");
+}
+
+/** What a tab that follows was told to be stored is in the store: the whole browser is killed. */
+export async function killed(kind, says) {
+  says("the browser is killed: what was stored by the word of a tab that follows is there when it starts again");
+  const site = await serve(BARE);
+  const profile = await directory();
+  const browser = await startBrowser(kind, { profile });
+  const one = await openBare(browser, site, "one");
+  const two = await openBare(browser, site, "two");
+  await one.set("from/one", 1);
+  await two.run(async () => {
+    for (let number = 1; number <= 20; number += 1) await globalThis.mesh.document("app").increment("count").stored();
+  });
+  await until("it follows", role(two), "follower");
+  const process = browser.process();
+  const ended = new Promise((resolve) => process.once("exit", resolve));
+  process.kill("SIGKILL");
+  await ended;
+  const again = await openBare(await startBrowser(kind, { profile }), site, "again");
+  await until("it shows all", again.json, { count: 20, from: { one: 1 } }, 0);
   await until("it writes", role(again), "writer");
 }
 

@@ -169,3 +169,70 @@ impl Tabs {
 fn peer(session: SessionId, node: NodeId) -> RoomPeer {
     RoomPeer { session, node, name: String::new() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meshwork_identity::{NodeKey, Purpose, Signer as _};
+
+    const HUB: HubId = HubId(2);
+    const SPACE: SpaceId = SpaceId([1; 16]);
+
+    fn session(id: u8) -> SessionId {
+        SessionId([id; 16])
+    }
+
+    fn send(tabs: &mut Tabs, message: ClientMessage) -> Vec<HubEvent> {
+        tabs.perform(HUB, HubAction::Send(message), true)
+    }
+
+    fn authenticate() -> ClientMessage {
+        let key = NodeKey::from_seed(&meshwork::Seed::from_number(1));
+        let signature = key.sign(Purpose::HubChallenge, b"whatever");
+        let (name, host) = ("ada".into(), "tabs.invalid".into());
+        ClientMessage::Authenticate { node: key.node(), session: session(1), name, host, signature }
+    }
+
+    fn join() -> ClientMessage {
+        let room = "A3B7K9".parse().unwrap();
+        ClientMessage::Join { room, space: SPACE, adopt: false, access: None }
+    }
+
+    #[test]
+    fn they_answer_as_a_hub_does_once_there_is_a_space() {
+        let mut tabs = Tabs::new(None, session(1));
+        let url = Tabs::url().unwrap();
+        assert!(Tabs::are_at(&url) && !tabs.are(HUB));
+        assert!(tabs.perform(HUB, HubAction::Open { url }, false).is_empty());
+        assert!(tabs.are(HUB));
+        assert!(tabs.came(session(2), NodeId([9; 32])).is_none());
+        let opened = tabs.admit();
+        assert!(matches!(
+            &opened[..],
+            [(HUB, HubEvent::Opened), (HUB, HubEvent::Received(ServerMessage::Challenge { .. }))]
+        ));
+        let answer = send(&mut tabs, authenticate());
+        assert!(matches!(&answer[..], [HubEvent::Received(ServerMessage::Authenticated)]));
+        let answer = send(&mut tabs, join());
+        let [HubEvent::Received(ServerMessage::Joined { space: SPACE, peers })] = &answer[..] else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(peers[..], [peer(session(2), NodeId([9; 32]))]);
+        assert!(tabs.admit().is_empty());
+    }
+
+    #[test]
+    fn who_comes_and_goes_is_told_and_known() {
+        let mut tabs = Tabs::new(None, session(1));
+        tabs.perform(HUB, HubAction::Open { url: Tabs::url().unwrap() }, true);
+        send(&mut tabs, join());
+        let came = tabs.came(session(2), NodeId([9; 32]));
+        assert!(matches!(came, Some((HUB, HubEvent::Received(ServerMessage::PeerJoined { .. })))));
+        assert!(tabs.know(&session(2)) && !tabs.know(&session(3)));
+        assert!(tabs.gone(session(3)).is_none());
+        let gone = tabs.gone(session(2));
+        assert!(matches!(gone, Some((HUB, HubEvent::Received(ServerMessage::PeerLeft { .. })))));
+        assert_eq!(tabs.close(), Some(HUB));
+        assert!(tabs.came(session(2), NodeId([9; 32])).is_none());
+    }
+}
