@@ -27,8 +27,8 @@ export class Life {
   /** The node to come: `{ node, tabs, store, events, done }`. */
   #successor = null;
   #succession = Promise.resolve();
-  /** Sessions of nodes that were this tab's. */
-  #former = new Set();
+  /** Sessions of this tab's nodes. What they say of each other is nobody's business. */
+  #own = new Set();
   #ended = new AbortController();
 
   /**
@@ -124,11 +124,11 @@ export class Life {
   }
 
   #heard(node, events) {
-    const heard = events.filter((event) => !this.#former.has(event.peer?.session ?? event.session));
+    const heard = this.#ofOthers(events);
     if (node === this.#successor?.node) {
       if (heard.some(({ type }) => type === "ready")) this.#successor.tabs.write(node);
       // Its documents are those that are shown already.
-      this.#successor.events.push(...heard.filter(({ type }) => type !== "ready" && type !== "operation"));
+      this.#successor.events.push(...heard.filter(({ type }) => !["ready", "operation", "webrtc-missing"].includes(type)));
       return this.#replaceIfDone();
     }
     if (node !== this.node) return;
@@ -141,6 +141,10 @@ export class Life {
     }
     if (this.#store && heard.some(({ type }) => type === "ready")) this.#tabs.write(node);
     this.#hear(heard);
+  }
+
+  #ofOthers(events) {
+    return events.filter(({ type, peer, session }) => type === "ready" || !this.#own.has(peer?.session ?? session));
   }
 
   /** The store is gone, and nobody else has written it: begins it anew with all that this tab holds. */
@@ -182,6 +186,7 @@ export class Life {
     const tabs = new Tabs(this.#name);
     const node = this.#make({ profile: profile ?? own, rows, store, tabs }, this.#settings);
     this.#attend(store, node);
+    for (const each of [this.node, node]) this.#own.add(JSON.parse(each.identity()).session);
     await new Promise((done) => {
       this.#successor = { node, tabs, store, events: [], done };
       node.listen();
@@ -205,8 +210,7 @@ export class Life {
     const next = this.#successor;
     if (!next?.node.hasStored(this.node)) return;
     const [old, oldTabs] = [this.node, this.#tabs];
-    const { self, peers, replica } = JSON.parse(old.status());
-    this.#former.add(self.session);
+    const { peers, replica } = JSON.parse(old.status());
     ({ node: this.node, tabs: this.#tabs, store: this.#store } = next);
     this.#successor = null;
     this.#ready = null;
@@ -214,13 +218,13 @@ export class Life {
     old.stop();
     oldTabs.close();
     const status = JSON.parse(this.node.status());
-    const here = new Set([status.self.session, ...status.peers.map(({ session }) => session)]);
-    const gone = peers.filter(({ session }) => !here.has(session));
+    const here = new Set(status.peers.map(({ session }) => session));
+    const gone = peers.filter(({ session }) => !here.has(session) && !this.#own.has(session));
     this.#replaced(this.node);
     this.#hear([
       { type: "stored", replica, upTo: status.clock[replica] ?? 0 },
       ...gone.map((peer) => ({ type: "peer-left", peer, gracefully: false })),
-      ...next.events.filter((event) => !this.#former.has(event.peer?.session ?? event.session)),
+      ...next.events,
       { type: "role", role: status.role },
       { type: "ready" },
     ]);

@@ -161,7 +161,8 @@ export class Store {
     const last = batch.findLast(({ write }) => write !== undefined);
     // The next transaction begins before the answer is dealt with, which takes the page's time, not the disk's.
     this.#commit();
-    if (last) this.node?.persisted(last.write);
+    // What was written to a store that is gone was not stored.
+    if (last && !this.#lost) this.node?.persisted(last.write);
     if (!this.#committing && !this.#queue.length) {
       this.#idle.splice(0).forEach((resolve) => resolve());
     }
