@@ -44,6 +44,10 @@ const BROWSERS = {
 /** What ends with the test, last begun first. */
 const endings = [];
 
+export function atEnd(end) {
+  endings.push(end);
+}
+
 export async function endAll() {
   for (const end of endings.splice(0).reverse()) await end().catch((error) => console.error(`at the end: ${error}`));
 }

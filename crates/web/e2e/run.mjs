@@ -10,6 +10,7 @@ import { asTab, endAll, openTab, serve, startBrowser, startHub, startNode, until
 import { measure } from "./measure.mjs";
 import { clearedAlone, clearedAmongOthers, clearedAmongTabs } from "./storage.mjs";
 import { killed, withHub, withoutHub, withoutWebRtc } from "./tabs.mjs";
+import { hasWebKit, webkit } from "./webkit.mjs";
 
 const ROOM = "E2E001";
 
@@ -295,4 +296,6 @@ for (const pair of pairs) {
   passed = (await pass(pair.join(" and "), tests)) && passed;
 }
 for (const kind of kinds) passed = (await pass(`${kind} alone`, ALONE.map((test) => () => test(kind, says)))) && passed;
+if (hasWebKit()) passed = (await pass("WebKitGTK", [() => webkit(says)])) && passed;
+else console.log("WebKitGTK is left out: on Debian, `apt-get install webkit2gtk-driver xvfb`");
 process.exit(passed && (await hiddenPassed) ? 0 : 1);
