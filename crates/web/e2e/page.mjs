@@ -133,7 +133,7 @@ async function divergeAndConverge(tabs, pictures) {
   await until("bob has his own", bob.users, ["Alone", "Barbara", "Grace Hopper"]);
   await until("eve has the others'", eve.users, ["Barbara", "Grace Hopper", "Together"]);
   await until("ada sees bob lag", async () => (await ada.lags()).includes("1"), true);
-  await pictures("cut-off", bob);
+  await pictures("cut-off", bob, { full: true });
   await bob.page.click("#cut");
   for (const tab of tabs) await until(`${tab.name} has both`, tab.users, ["Alone", "Barbara", "Grace Hopper", "Together"]);
   for (const tab of tabs) await until(`${tab.name} has its links`, tab.linksUp, 3);

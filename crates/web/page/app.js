@@ -98,14 +98,11 @@ function showMesh() {
 }
 
 function beginCut() {
-  const button = element("cut");
-  button.addEventListener("click", () => {
+  element("cut").addEventListener("click", () => {
     const back = mesh.status().disconnected;
     if (back) mesh.reconnect();
     else mesh.disconnect();
     note({ type: back ? "brought-back" : "cut-off" });
-    button.textContent = back ? "Cut off" : "Bring back";
-    document.body.classList.toggle("cut-off", !back);
     soon();
   });
 }

@@ -93,6 +93,8 @@ export function say(text, tone = "") {
 export function showConnection(status) {
   const { stages, short, tone, words } = summary(status);
   say(short, tone);
+  write(element("cut"), status.disconnected ? "Bring back" : "Cut off");
+  document.body.classList.toggle("cut-off", status.disconnected);
   write(element("words"), words);
   const steps = STAGES.map(([stage, name]) => {
     const mark = make("span", { className: "mark" }, MARKS[stages[stage]]);

@@ -94,7 +94,7 @@ function node(member, self) {
   group.append(
     drawn("title", {}, `${member.name}: ${kind}`),
     drawn("circle", { r: RADIUS }),
-    drawn("path", { d: ICONS[member.kind] ?? ICONS.native, class: "icon" }),
+    drawn("path", { d: member.kind === "browser" ? ICONS.browser : ICONS.native, class: "icon" }),
     drawn("text", { y: RADIUS + 16, class: "name" }, clipped(own ? `${member.name} (you)` : member.name)),
     drawn("text", { y: RADIUS + 31, class: "kind" }, member.away ? `${kind}, away` : kind),
   );
