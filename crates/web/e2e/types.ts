@@ -9,6 +9,9 @@ const mesh = await Mesh.join({
   storage: false,
   on: { "peer-joined": ({ peer }) => console.log(peer.name), "*": ({ type }) => console.log(type) },
 });
+const local = await Mesh.join({ hubs: [], storage: "types" });
+local.on("role", ({ role }) => console.log(role === "writer", local.status().webrtc));
+local.on("storage-lost", ({ reason }) => console.log(reason));
 const app = mesh.document("app");
 const edit: Edit = app.set("a/b", { c: [1, null, "x"] });
 await edit.confirmed({ count: 2 });

@@ -210,7 +210,7 @@ export class Life {
     const next = this.#successor;
     if (!next?.node.hasStored(this.node)) return;
     const [old, oldTabs] = [this.node, this.#tabs];
-    const { peers, replica } = JSON.parse(old.status());
+    const { peers, replica, storageStalled } = JSON.parse(old.status());
     ({ node: this.node, tabs: this.#tabs, store: this.#store } = next);
     this.#successor = null;
     this.#ready = null;
@@ -225,6 +225,7 @@ export class Life {
       { type: "stored", replica, upTo: status.clock[replica] ?? 0 },
       ...gone.map((peer) => ({ type: "peer-left", peer, gracefully: false })),
       ...next.events,
+      ...(storageStalled ? [{ type: "storage-recovered" }] : []),
       { type: "role", role: status.role },
       { type: "ready" },
     ]);
@@ -256,6 +257,7 @@ export class Life {
       tabs?.close();
       store?.close();
     }
+    this.#successor = null;
     this.#release();
   }
 }

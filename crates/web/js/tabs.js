@@ -63,7 +63,8 @@ export class Tabs {
     this.#release = await lock(`${this.#name}/${this.#session}`, this.#closed.signal);
     this.#follows = true;
     if (writer) this.#meet(writer);
-    else this.#channel.postMessage({ type: "who" });
+    // There may be another one since.
+    this.#channel.postMessage({ type: "who" });
   }
 
   close() {
