@@ -67,7 +67,7 @@ export async function withoutHub(kind, says) {
     return edits.length;
   });
   await until("it is counting", async () => (await sees(three, "count")()) > 10, true);
-  await one.set("from/one", "last");
+  await one.run(() => globalThis.mesh.document("app").set("from/one", "last").stored());
   await one.page.close();
   const roles = async () => [await role(two)(), await role(three)()].sort();
   await until("one of the others writes", roles, ["follower", "writer"], 10_000);
