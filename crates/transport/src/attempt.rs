@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use meshwork_base::{ReplicaId, SessionId, Timestamp};
+use meshwork_base::{NodeId, ReplicaId, SessionId, Timestamp};
 use meshwork_wire::{Channel, Envelope, Protocol};
 
 use crate::{
@@ -24,6 +24,14 @@ impl Link {
     pub(crate) fn connecting(&mut self, now: Timestamp, config: &Config) {
         let expires = now.monotonic + Duration::from_millis(config.connecting_timeout_ms);
         self.phase = Phase::Connecting { since: now.monotonic, expires, early: None };
+    }
+
+    /// The node that has proved in the handshake that it is at the other end.
+    fn proved(&self) -> Option<NodeId> {
+        match &self.phase {
+            Phase::Handshake { handshake, .. } => handshake.proved().map(|hello| hello.node),
+            _ => None,
+        }
     }
 
     pub(crate) fn add_candidate(&mut self, candidate: String, config: &Config, out: &mut Outbox) {
@@ -251,8 +259,11 @@ impl Transport {
     /// The attempt failed for a reason that will not pass by itself: a long wait.
     pub(crate) fn refuse(&mut self, now: Timestamp, session: SessionId, refusal: Refusal) {
         let reason = refusal.to_string();
-        if refusal.is_misbehaviour() {
-            self.out.event(Event::Misbehaved { peer: session, reason: reason.clone(), cut: true });
+        // Until it has proved who it is, it may be anybody whom a hub led here.
+        let proved = self.peers.get(&session).and_then(|entry| entry.attempt.as_ref()?.proved());
+        if let Some(node) = proved.filter(|_| refusal.is_misbehaviour()) {
+            let cut = self.conduct.count(now, node, self.config.misbehaviour_max, &self.config);
+            self.out.event(Event::Misbehaved { peer: session, reason: reason.clone(), cut });
         }
         if let Some(entry) = self.peers.get_mut(&session) {
             entry.refused();
@@ -273,8 +284,7 @@ impl Transport {
         let Some(link) = entry.attempt.take() else { return };
         let stage = link.stage();
         if link.role == Role::Answerer && stage != Stage::Handshake {
-            // Its offer may stand yet: when it comes again, it is worth another answer.
-            entry.offer_seen = link.attempt.checked_sub(1);
+            entry.forget_offer(link.attempt);
         }
         self.sessions.remove(&link.id);
         link.close(last, &self.config, &mut self.out);

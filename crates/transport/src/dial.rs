@@ -188,13 +188,14 @@ impl Transport {
             return;
         }
         if signal.kind.bytes() > self.config.signal_bytes_max {
-            let reason = format!("a signal of {} bytes is over the limit", signal.kind.bytes());
-            return self.out.event(Event::Misbehaved { peer: from, reason, cut: false });
+            // The hub may have made it up, so it is nobody's fault.
+            tracing::debug!(peer = %from, bytes = signal.kind.bytes(), "a signal over `signal_bytes_max` is left out");
+            return;
         }
         match signal.kind {
             SignalKind::Offer(offer) => self.offered(now, from, signal.attempt, offer),
             SignalKind::Answer(answer) => self.answered(now, from, signal.attempt, answer),
-            SignalKind::Candidate(candidate) => self.candidate_told(from, signal.attempt, candidate),
+            SignalKind::Candidate(candidate) => self.candidate_told(now, from, signal.attempt, candidate),
         }
         self.settle(from);
     }
@@ -209,7 +210,7 @@ impl Transport {
             if banned.is_some() {
                 return;
             }
-            if entry.offer_seen.is_some_and(|seen| attempt <= seen) {
+            if entry.offer_seen(now, &self.config).is_some_and(|seen| attempt <= seen) {
                 let answered = entry.attempt.as_ref().filter(|link| link.attempt == attempt);
                 if answered.is_some_and(|link| link.stage() == Stage::Connecting) {
                     // It offers again: our answer may have been lost.
@@ -222,7 +223,7 @@ impl Transport {
             if entry.answered_at.is_some_and(|at| now.monotonic.since(at) < pause) {
                 return;
             }
-            entry.offer_seen = Some(attempt);
+            entry.see_offer(now, attempt);
             // Offers crossed: the smaller session's stands, if it was heard. Once ours was answered, theirs says that
             // they gave it up.
             if self.context.session < from && self.offers(from) {
@@ -237,7 +238,7 @@ impl Transport {
             if self.peers.len() >= self.config.peers_max {
                 return self.out.event(Event::LinksFull { peer: from });
             }
-            self.peers.entry(from).or_default().offer_seen = Some(attempt);
+            self.peers.entry(from).or_default().see_offer(now, attempt);
         }
         let action = ConnectionAction::Answer { offer };
         if let Some(link) = self.begin(now, from, attempt, Role::Answerer, action) {
@@ -262,17 +263,15 @@ impl Transport {
         self.add_early_candidates(from, id);
     }
 
-    fn candidate_told(&mut self, from: SessionId, attempt: u64, candidate: String) {
+    fn candidate_told(&mut self, now: Timestamp, from: SessionId, attempt: u64, candidate: String) {
         let Some(entry) = self.peers.get_mut(&from) else { return };
+        let is_late = entry.offer_seen(now, &self.config).is_some_and(|seen| attempt <= seen);
         match entry.attempt.as_mut().filter(|link| link.attempt == attempt) {
             Some(link) if link.takes_candidates() => {
                 link.add_candidate(candidate, &self.config, &mut self.out)
             }
-            Some(_) => entry.keep_early(attempt, candidate, &self.config),
-            None if entry.offer_seen.is_none_or(|seen| attempt > seen) => {
-                entry.keep_early(attempt, candidate, &self.config);
-            }
-            None => {}
+            None if is_late => {}
+            _ => entry.keep_early(attempt, candidate, &self.config),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use meshwork_base::{Deadline, Monotonic, NodeId, Random};
+use meshwork_base::{Deadline, Monotonic, NodeId, Random, Timestamp};
 
 use crate::{Config, LinkId, link::Link};
 
@@ -31,8 +31,8 @@ pub(crate) struct PeerEntry {
     pub(crate) due: Option<Monotonic>,
     /// There was no room for it; told once.
     pub(crate) crowded_out: bool,
-    /// The number of its last offer.
-    pub(crate) offer_seen: Option<u64>,
+    /// The number of its last offer, and when that came.
+    offer_seen: Option<(u64, Monotonic)>,
     /// When we last began to answer one.
     pub(crate) answered_at: Option<Monotonic>,
     /// Candidates that came before their description, with their attempt.
@@ -94,6 +94,26 @@ impl PeerEntry {
         self.failures = 0;
         self.refused = false;
         self.crowded_out = false;
+    }
+
+    /// The number of its last offer, if that came lately. A hub can make up any number; it must not keep out for ever
+    /// the offers that are meant.
+    pub(crate) fn offer_seen(&self, now: Timestamp, config: &Config) -> Option<u64> {
+        let attempt_ms =
+            config.signalling_timeout_ms + config.connecting_timeout_ms + config.handshake_timeout_ms;
+        let lately =
+            |(_, at): &(u64, Monotonic)| now.monotonic.since(*at) < Duration::from_millis(attempt_ms);
+        self.offer_seen.filter(lately).map(|(attempt, _)| attempt)
+    }
+
+    pub(crate) fn see_offer(&mut self, now: Timestamp, attempt: u64) {
+        self.offer_seen = Some((attempt, now.monotonic));
+    }
+
+    /// The attempt that its last offer began came to nothing, but the offer may stand yet: when it comes again, it is
+    /// worth another answer.
+    pub(crate) fn forget_offer(&mut self, attempt: u64) {
+        self.offer_seen = self.offer_seen.and_then(|(_, at)| Some((attempt.checked_sub(1)?, at)));
     }
 
     pub(crate) fn keep_early(&mut self, attempt: u64, candidate: String, config: &Config) {

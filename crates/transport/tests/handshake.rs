@@ -222,7 +222,8 @@ fn nothing_is_delivered_before_the_handshake_is_done() {
         let effects = network.take(session(1));
         assert_eq!((payloads(&effects), ups(&effects)), (vec![], vec![]));
         assert!(failures(&effects)[0].0.contains(expected), "{effects:?}");
-        assert!(misbehaviour(&effects)[0].1);
+        // Nobody is blamed: whoever has not proved who it is may be anybody whom a hub led here.
+        assert_eq!(misbehaviour(&effects), []);
     }
 }
 

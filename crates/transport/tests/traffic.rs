@@ -281,8 +281,7 @@ fn a_flood_of_signals_fills_no_memory() {
     let active = one.links().iter().filter(|link| !matches!(link.state, LinkState::Waiting { .. })).count();
     assert_eq!(active, 4);
     let huge = "x".repeat(100_000);
-    let effects = run(&mut one, at(99), candidate(2, 999, &huge));
-    assert_eq!(misbehaviour(&effects), [("a signal of 100000 bytes is over the limit".into(), false)]);
+    assert_eq!(run(&mut one, at(99), candidate(2, 999, &huge)), [], "a hub may have made it up");
 }
 
 fn any_frame() -> impl Strategy<Value = Bytes> {
