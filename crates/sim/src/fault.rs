@@ -22,6 +22,9 @@ pub enum Kind {
     HubSlow,
     /// Some nodes do not reach the hub.
     HubCut,
+    /// The hub makes up signals and sessions, takes signals to others than those that they are for, and says that those
+    /// who are there have left. Then an honest one takes its place.
+    HubLies,
     /// A node loses power in the middle of what it does.
     Crash,
     /// A node loses power while it writes, and the write that it was not told is durable, is.
@@ -54,7 +57,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Partition,
         Self::OneWay,
         Self::PairCut,
@@ -63,6 +66,7 @@ impl Kind {
         Self::HubCrash,
         Self::HubSlow,
         Self::HubCut,
+        Self::HubLies,
         Self::Crash,
         Self::WriteAhead,
         Self::TornWrite,
@@ -110,6 +114,8 @@ pub enum Fault {
         /// Which nodes.
         nodes: Vec<usize>,
     },
+    /// The hub lies.
+    HubLies,
     /// A node dies.
     Crash {
         /// Which.
@@ -175,6 +181,7 @@ impl Fault {
                 | Self::HubCrash
                 | Self::HubSlow { .. }
                 | Self::HubCut { .. }
+                | Self::HubLies
         )
     }
 
@@ -183,7 +190,7 @@ impl Fault {
         match self {
             Self::Cut { from, to, .. } => from.iter().chain(to).copied().collect(),
             Self::HubCut { nodes } => nodes.clone(),
-            Self::Storm { .. } | Self::HubCrash | Self::HubSlow { .. } => Vec::new(),
+            Self::Storm { .. } | Self::HubCrash | Self::HubSlow { .. } | Self::HubLies => Vec::new(),
             Self::Crash { node, .. }
             | Self::Pause { node, .. }
             | Self::Leave { node }

@@ -132,7 +132,7 @@ fn keep(fault: &mut Fault, gone: usize, moved: impl Fn(usize) -> usize) -> bool 
     match fault {
         Fault::Cut { from, to, .. } => shrink(from) & shrink(to),
         Fault::HubCut { nodes } => shrink(nodes),
-        Fault::Storm { .. } | Fault::HubCrash | Fault::HubSlow { .. } => true,
+        Fault::Storm { .. } | Fault::HubCrash | Fault::HubSlow { .. } | Fault::HubLies => true,
         Fault::Crash { node, .. }
         | Fault::Pause { node, .. }
         | Fault::Leave { node }

@@ -40,10 +40,10 @@ struct Way {
     cuts: u32,
 }
 
-/// Frames on their way to one end.
+/// Frames on their way to one end, by channel. (What machines send on the lossy one is not among them.)
 struct Frames {
     from: usize,
-    lane: Lane<Frame>,
+    lanes: [Lane<Frame>; Channel::ALL.len()],
 }
 
 /// A frame on its way.
@@ -65,7 +65,7 @@ pub(crate) struct Network {
     storms: BTreeMap<usize, f64>,
     /// The other end of each connected end.
     connected: BTreeMap<End, End>,
-    lanes: BTreeMap<(End, Channel), Frames>,
+    frames: BTreeMap<End, Frames>,
 }
 
 impl Network {
@@ -79,7 +79,7 @@ impl Network {
             unlinkable: plan.unlinkable.clone(),
             storms: BTreeMap::new(),
             connected: BTreeMap::new(),
-            lanes: BTreeMap::new(),
+            frames: BTreeMap::new(),
         }
     }
 
@@ -170,7 +170,7 @@ impl Network {
 
     /// Forgets what is under way to a node's life.
     pub(crate) fn forget(&mut self, node: usize) {
-        self.lanes.retain(|(to, _), _| to.node != node);
+        self.frames.retain(|to, _| to.node != node);
     }
 
     /// A frame sets out on a reliable channel; returns when it arrives: after the bandwidth and the delay, behind the
@@ -187,11 +187,9 @@ impl Network {
         while self.loses(from.node, to.node) {
             at = at + RETRANSMIT;
         }
-        let frames = self.lanes.entry((to, channel));
-        frames
-            .or_insert_with(|| Frames { from: from.node, lane: Lane::default() })
-            .lane
-            .send(Frame { sent: now, bytes: frame }, at)
+        let frames = self.frames.entry(to);
+        let frames = frames.or_insert_with(|| Frames { from: from.node, lanes: Default::default() });
+        frames.lanes[channel.index()].send(Frame { sent: now, bytes: frame }, at)
     }
 
     /// When a packet has left its sender.
@@ -205,26 +203,31 @@ impl Network {
     /// The oldest frame of a lane arrives, from a node; unless the way is cut: then it waits until that is over, or for
     /// ever.
     pub(crate) fn arrive(&mut self, to: End, channel: Channel) -> Option<(usize, Frame)> {
-        let frames = self.lanes.get_mut(&(to, channel))?;
+        let frames = self.frames.get_mut(&to)?;
+        let lane = &mut frames.lanes[channel.index()];
         if self.ways[frames.from * self.nodes + to.node].cuts > 0 {
-            frames.lane.stall();
+            lane.stall();
             return None;
         }
-        Some((frames.from, frames.lane.arrive()?))
+        Some((frames.from, lane.arrive()?))
     }
 
     /// When all that is under way to an end has arrived.
     pub(crate) fn last_arrival(&self, to: End) -> Monotonic {
-        let arrivals = Channel::ALL.iter().filter_map(|channel| self.lanes.get(&(to, *channel)));
-        arrivals.map(|frames| frames.lane.last_arrival()).max().unwrap_or_default()
+        let lanes = self.frames.get(&to).into_iter().flat_map(|frames| &frames.lanes);
+        lanes.map(Lane::last_arrival).max().unwrap_or_default()
     }
 
     /// The lanes on which frames have been waiting for a way that is free now, and how many on each.
     pub(crate) fn resume(&mut self) -> Vec<(End, Channel, usize)> {
         let (ways, nodes) = (&self.ways, self.nodes);
         let free =
-            self.lanes.iter_mut().filter(|((to, _), frames)| ways[frames.from * nodes + to.node].cuts == 0);
-        free.map(|((to, channel), frames)| (*to, *channel, frames.lane.resume()))
+            self.frames.iter_mut().filter(|(to, frames)| ways[frames.from * nodes + to.node].cuts == 0);
+        let lanes = free.flat_map(|(to, frames)| {
+            Channel::ALL.into_iter().zip(&mut frames.lanes).map(|(channel, lane)| (*to, channel, lane))
+        });
+        lanes
+            .map(|(to, channel, lane)| (to, channel, lane.resume()))
             .filter(|(_, _, count)| *count > 0)
             .collect()
     }

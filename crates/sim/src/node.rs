@@ -1,6 +1,10 @@
 //! One node of the world, through all its lives.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use meshwork::{
     Deadline, Input, Machines, Mesh, Monotonic, NodeId, Policy, Row, Seed, SessionId, SpaceId, SpaceSecret,
@@ -12,7 +16,7 @@ use meshwork_discovery::{self as discovery, Discovery};
 use meshwork_identity::{KeyedHash, Purpose, Signer as _};
 use meshwork_op_log::{self as op_log, OpLog};
 use meshwork_presence::{self as presence, Presence};
-use meshwork_transport::{self as transport, Transport};
+use meshwork_transport::{self as transport, LinkId, Transport};
 
 use crate::{
     clock::Clock,
@@ -25,6 +29,8 @@ use crate::{
 const FOREVER_MS: u64 = 1_000_000_000;
 /// So few that the bound is met.
 pub(crate) const BUFFERED_BLOCKS_MAX: usize = 16;
+/// More than there are in any scenario, and fewer than hostile nodes make up.
+pub(crate) const MEMBERS_MAX: usize = 256;
 /// How often timers fire in a hidden tab.
 const THROTTLED_US: u64 = 60_000_000;
 
@@ -69,6 +75,10 @@ pub(crate) struct Node {
     hung_until: Monotonic,
     /// What is wrong with it on purpose.
     pub(crate) bug: Option<Bug>,
+    /// It tries again at once, even where it was refused.
+    pub(crate) is_eager: bool,
+    /// The connections that it has open.
+    pub(crate) connections: BTreeSet<LinkId>,
 }
 
 impl Node {
@@ -97,6 +107,8 @@ impl Node {
             armed: None,
             hung_until: Monotonic::default(),
             bug: None,
+            is_eager: false,
+            connections: BTreeSet::new(),
         }
     }
 
@@ -150,6 +162,7 @@ impl Node {
     pub(crate) fn start(&mut self, now: Monotonic) -> Result<Version, op_log::OpenError> {
         self.life += 1;
         self.armed = None;
+        self.connections.clear();
         let seed = self.seed.fork(&format!("life {}", self.life));
         let mut rows = self.disk.open();
         if self.bug == Some(Bug::ReuseIds) {
@@ -170,7 +183,7 @@ impl Node {
 
     fn machines(&self, now: Timestamp, seed: &Seed, rows: Vec<Row>) -> Result<Machines, op_log::OpenError> {
         let session = SessionId(seed.fork("session").random().bytes());
-        let (space, signer, verifier) = (self.space, self.keys.clone(), self.keys.clone());
+        let (space, signer) = (self.space, self.keys.clone());
         let name = format!("node {}", self.index);
         let gullible = |bug, purpose| plant::verifier(self.bug == Some(bug), &self.keys, purpose);
         let trusting = gullible(Bug::AcceptUnsigned, Purpose::Block);
@@ -185,16 +198,20 @@ impl Node {
             session,
             durable: true,
             signer: signer.clone(),
-            verifier,
+            verifier: gullible(Bug::TrustProofs, Purpose::Handshake),
         };
         let mut config = transport::Config::default();
         if self.bug == Some(Bug::NeverRedial) {
             (config.retry_min_ms, config.retry_max_ms) = (FOREVER_MS, FOREVER_MS);
         }
+        if self.is_eager {
+            (config.retry_max_ms, config.refused_retry_ms) = (1_000, 1_000);
+        }
         let transport = Transport::new(config, context, now, seed.fork("transport"));
         let capabilities = presence::Capabilities::default();
         let context = presence::Context { session, node: self.keys.node(), name: name.clone(), capabilities };
-        let mut config = presence::Config::default();
+        let members_max = if self.bug == Some(Bug::UnboundedRoster) { 65_536 } else { MEMBERS_MAX };
+        let mut config = presence::Config { members_max, ..presence::Config::default() };
         if self.bug == Some(Bug::NeverExpire) {
             (config.stale_ms, config.away_stale_ms) = (FOREVER_MS, FOREVER_MS);
         }

@@ -203,6 +203,7 @@ impl Plan {
             Kind::HubCrash => Fault::HubCrash,
             Kind::HubSlow => Fault::HubSlow { delay_ms: 100 + random.below(8_000) },
             Kind::HubCut => Fault::HubCut { nodes: (0..all).filter(|_| random.chance(0.5)).collect() },
+            Kind::HubLies => Fault::HubLies,
             Kind::Crash => self.crash(node, AfterCrash::Synced, random),
             Kind::WriteAhead => self.crash(node, AfterCrash::Ahead, random),
             Kind::TornWrite => self.crash(node, AfterCrash::Torn, random),

@@ -3,16 +3,17 @@
 //! They are planted where a node is hosted (between its machines, in its settings, its disk, its signatures), never in
 //! the machines.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use meshwork::{
-    Effect, Event, HybridTime, NodeId, ReplicaId, Row, Table,
+    Effect, Event, HybridTime, NodeId, ReplicaId, Row, SessionId, Table,
     courier::{Courier, Letter, Shuffled},
     route::Routed,
 };
 use meshwork_crdt_state as documents;
 use meshwork_identity::{KeyedHash, Purpose, Signature, Verifier};
 use meshwork_op_log as op_log;
+use meshwork_presence::{self as presence, Message};
 use meshwork_transport as transport;
 use meshwork_wire::Channel;
 
@@ -63,6 +64,16 @@ pub enum Bug {
     NeverCut,
     /// Blocks that wait for others are kept, however many there are.
     UnboundedBuffer,
+    /// Members are kept, however many there are said to be.
+    UnboundedRoster,
+    /// Of all that was heard of a member, the highest beat counts, whoever made it up.
+    HighestBeat,
+    /// Whoever signs a handshake is believed to be anybody.
+    TrustProofs,
+    /// Connections that came to nothing are not closed.
+    LeaveOpen,
+    /// Whoever has left by a hub's word is gone.
+    ObeyHub,
     /// A replica goes on after a crash as after a clean end, and does not listen to what others hold of it.
     ReuseIds,
 }
@@ -96,11 +107,12 @@ pub(crate) struct Careless {
     held: Option<Letter>,
     own: Option<ReplicaId>,
     deliveries: u64,
+    beats: BTreeMap<SessionId, u64>,
 }
 
 impl Careless {
     pub(crate) fn new(courier: Shuffled, bug: Bug) -> Self {
-        Self { courier, bug, held: None, own: None, deliveries: 0 }
+        Self { courier, bug, held: None, own: None, deliveries: 0, beats: BTreeMap::new() }
     }
 
     /// Every other delivery waits until the next one has overtaken it.
@@ -147,6 +159,21 @@ impl Courier for Careless {
                     message: op_log::Message::Have { entries, .. }, ..
                 }),
             ) => entries.retain(|(replica, _)| Some(*replica) != self.own),
+            (
+                Bug::HighestBeat,
+                Routed::Presence(presence::Input::Received {
+                    message: Message::Heartbeat { rumours, .. } | Message::Rumours(rumours),
+                    ..
+                }),
+            ) => rumours.retain(|rumour| {
+                let highest = self.beats.entry(rumour.session).or_default();
+                *highest = rumour.beat.max(*highest);
+                *highest == rumour.beat
+            }),
+            (Bug::ObeyHub, Routed::Transport(transport::Input::PeerGone { session })) => {
+                let gone = presence::Input::PeerDown { peer: *session, left: true };
+                self.courier.post(Letter { from: letter.from, message: Routed::Presence(gone) });
+            }
             (Bug::NeverCut, Routed::Transport(transport::Input::Misbehaved { .. }))
             | (
                 Bug::HideProofs,

@@ -125,7 +125,7 @@ pub enum ScenarioError {
     },
 }
 
-const NAMED: [(&str, &str); 9] = [
+const NAMED: [(&str, &str); 10] = [
     ("calm", include_str!("../scenarios/calm.toml")),
     ("lossy", include_str!("../scenarios/lossy.toml")),
     ("partitions", include_str!("../scenarios/partitions.toml")),
@@ -135,6 +135,7 @@ const NAMED: [(&str, &str); 9] = [
     ("absence", include_str!("../scenarios/absence.toml")),
     ("hundred", include_str!("../scenarios/hundred.toml")),
     ("chaos", include_str!("../scenarios/chaos.toml")),
+    ("siege", include_str!("../scenarios/siege.toml")),
 ];
 
 impl Scenario {

@@ -58,16 +58,39 @@ pub enum What {
 /// Takes note of every event of a run, in order.
 #[derive(Default)]
 pub struct Trace {
-    hasher: blake3::Hasher,
+    hasher: Hasher,
     events: u64,
     listener: Option<Box<dyn FnMut(Entry)>>,
 }
 
-struct IntoHasher<'a>(&'a mut blake3::Hasher);
+/// So much is hashed at once: a long piece takes a fraction of the time of many short ones.
+const PIECE_BYTES: usize = 64 * 1024;
 
-impl Write for IntoHasher<'_> {
+/// Hashes what it is told, a long piece at a time.
+#[derive(Default)]
+struct Hasher {
+    hasher: blake3::Hasher,
+    waiting: Vec<u8>,
+}
+
+impl Hasher {
+    fn update(&mut self, bytes: &[u8]) -> &mut Self {
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() >= PIECE_BYTES {
+            self.hasher.update(&self.waiting);
+            self.waiting.clear();
+        }
+        self
+    }
+
+    fn finish(&self) -> Hash {
+        Hash(*self.hasher.clone().update(&self.waiting).finalize().as_bytes())
+    }
+}
+
+impl Write for Hasher {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.update(text.as_bytes());
+        self.update(text.as_bytes());
         Ok(())
     }
 }
@@ -161,7 +184,7 @@ impl Trace {
 
     fn text(&mut self, what: &impl fmt::Debug) {
         // Writing into a hasher cannot fail.
-        let _ = write!(IntoHasher(&mut self.hasher), "{what:?}");
+        let _ = write!(self.hasher, "{what:?}");
     }
 
     /// How many events there were.
@@ -171,6 +194,6 @@ impl Trace {
 
     /// One hash for all of them: equal runs, equal hashes.
     pub fn hash(&self) -> Hash {
-        Hash(*self.hasher.finalize().as_bytes())
+        self.hasher.finish()
     }
 }

@@ -35,7 +35,7 @@ fn each_kind_happens_changes_something_and_ends_well() {
 }
 
 /// Which bug shows with which fault. Where two are named, it does not show with the second alone.
-const TABLE: [(&[Kind], Bug); 22] = [
+const TABLE: [(&[Kind], Bug); 23] = [
     (&[Kind::Partition], Bug::NeverRedial),
     (&[Kind::OneWay], Bug::NeverRedial),
     (&[Kind::PairCut], Bug::NeverRedial),
@@ -46,6 +46,7 @@ const TABLE: [(&[Kind], Bug); 22] = [
     (&[Kind::HubCrash], Bug::NeverRejoin),
     (&[Kind::HubSlow], Bug::NeverRejoin),
     (&[Kind::HubCut], Bug::NeverRejoin),
+    (&[Kind::HubLies], Bug::ObeyHub),
     (&[Kind::Crash], Bug::AcknowledgeEarly),
     (&[Kind::WriteAhead], Bug::ReuseIds),
     (&[Kind::TornWrite], Bug::ReuseIds),

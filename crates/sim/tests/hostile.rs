@@ -3,12 +3,20 @@
 use meshwork_sim::{Attack, Bug, Clock, Outcome, Packets, Plan, Scenario, Trace, World};
 
 /// Three correct nodes and a hostile one that does only this, for twenty seconds. Where news have to travel, five in a
-/// ring; where something has to pile up, for a minute.
+/// ring; where something has to pile up, for longer. What was made up about who is here may last for ten minutes.
 fn plan(attack: Attack, seed: u64) -> Plan {
-    let (nodes, unlinkable) = if attack == Attack::Equivocation { (5, 1.0) } else { (3, 0.0) };
+    let (nodes, unlinkable) = match attack {
+        Attack::Equivocation | Attack::Slander | Attack::Crowd => (5, 1.0),
+        _ => (3, 0.0),
+    };
     let network = Packets { unlinkable, ..Packets::default() };
-    let active_s = if attack == Attack::MissingDependency { 60 } else { 20 };
-    let scenario = Scenario { nodes: [nodes, nodes], active_s, settle_s: 60, network, ..Scenario::default() };
+    let active_s = match attack {
+        Attack::MissingDependency | Attack::Handshake => 60,
+        Attack::Signals => 240,
+        _ => 20,
+    };
+    let settle_s = if matches!(attack, Attack::Slander | Attack::Crowd) { 700 } else { 60 };
+    let scenario = Scenario { nodes: [nodes, nodes], active_s, settle_s, network, ..Scenario::default() };
     let calm = Plan::draw(&scenario, seed);
     let clocks = [&calm.clocks[..], &[Clock::default()]].concat();
     Plan { hostile: vec![vec![attack]], clocks, ..calm }
@@ -31,7 +39,12 @@ fn each_attack_is_made_and_ends_well() {
             let frames = outcome.attacks.get(&attack).copied().unwrap_or_default();
             // One of these ends the link for a minute; of the others there are many.
             let least = match attack {
-                Attack::Garbage | Attack::Truncated | Attack::Oversized | Attack::Bomb | Attack::Forged => 3,
+                Attack::Garbage
+                | Attack::Truncated
+                | Attack::Oversized
+                | Attack::Bomb
+                | Attack::Forged
+                | Attack::ImpossiblePresence => 3,
                 Attack::Flood => 1_000,
                 _ => 8,
             };
@@ -48,12 +61,18 @@ fn an_attack_replays_exactly() {
 }
 
 /// Which bug, under which attack, within how many seeds, by which invariants.
-const TABLE: [(Bug, Attack, u64, &[&str]); 6] = [
+const TABLE: [(Bug, Attack, u64, &[&str]); 12] = [
     (Bug::AcceptUnsigned, Attack::Forged, 1, &["containment", "trust", "equivocation"]),
     (Bug::TrustReceipts, Attack::Forged, 4, &["containment", "receipts"]),
     (Bug::NeverCut, Attack::Garbage, 1, &["containment"]),
     (Bug::NeverCut, Attack::Forged, 1, &["containment"]),
     (Bug::HideProofs, Attack::Equivocation, 4, &["equivocation"]),
+    (Bug::NeverCut, Attack::ImpossiblePresence, 1, &["containment"]),
+    (Bug::HighestBeat, Attack::Slander, 2, &["presence"]),
+    (Bug::NeverExpire, Attack::Crowd, 1, &["presence"]),
+    (Bug::UnboundedRoster, Attack::Crowd, 1, &["bounds"]),
+    (Bug::TrustProofs, Attack::Handshake, 2, &["containment"]),
+    (Bug::LeaveOpen, Attack::Signals, 2, &["bounds"]),
     (Bug::UnboundedBuffer, Attack::MissingDependency, 2, &["bounds"]),
 ];
 

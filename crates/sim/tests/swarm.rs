@@ -12,7 +12,7 @@ fn program(arguments: &[&str]) -> Command {
 
 #[test]
 fn every_short_scenario_keeps_its_invariants() {
-    for name in ["calm", "lossy", "partitions", "disks", "hostile", "chaos"] {
+    for name in ["calm", "lossy", "partitions", "disks", "hostile", "chaos", "siege"] {
         let scenario = Scenario::load(name).unwrap();
         let (mut edits, mut faults) = (0, 0);
         for seed in 1000..1008 {

@@ -195,6 +195,7 @@ fn name(fault: &Fault) -> &'static str {
         Fault::HubCrash => "hub down",
         Fault::HubSlow { .. } => "hub slow",
         Fault::HubCut { .. } => "no hub",
+        Fault::HubLies => "hub lies",
         Fault::Crash { .. } => "crash",
         Fault::Pause { announced: true, .. } => "frozen",
         Fault::Pause { announced: false, .. } => "paused",

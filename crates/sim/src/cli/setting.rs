@@ -9,7 +9,7 @@ use meshwork_sim::{Plan, Scenario};
 /// A scenario and a seed, or a plan written down.
 #[derive(Args, Clone)]
 pub(crate) struct Setting {
-    /// The scenario: a name (calm, lossy, partitions, disks, browsers, hostile, absence, hundred, chaos) or a TOML file
+    /// The scenario: a name (calm, lossy, partitions, disks, browsers, hostile, absence, hundred, chaos, siege) or a TOML file
     #[arg(long, default_value = "chaos", value_name = "NAME|FILE")]
     pub(crate) scenario: String,
     /// Everything that happens is drawn from it

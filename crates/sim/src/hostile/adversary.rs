@@ -6,14 +6,20 @@ use meshwork::{
     Bytes, Dot, Hash, NodeId, OpLog, Random, ReplicaId, Seed, SessionId, SpaceId, Timestamp, Tip,
 };
 use meshwork_consensus::{self as consensus, RECEIPT_FORMAT, Receipt, SignedReceipt};
+use meshwork_discovery::Signal;
 use meshwork_identity::KeyedHash;
 use meshwork_op_log::{Entry, Message};
+use meshwork_presence::{self as presence, Member, Rumour};
+use meshwork_transport::LinkId;
 use meshwork_wire::{Channel, Protocol};
 
 use super::{
     Attack, Charge, Ledger, Overheard,
     author::{self, Author},
     frames, noise,
+    shake::{Shaken, Shakes},
+    signals::Bodies,
+    slander::{self, Gossip},
 };
 
 /// An operation from the future is so far ahead.
@@ -39,6 +45,9 @@ pub(crate) struct Adversary {
     flooder: Author,
     /// What it sends in floods, other than operations.
     noise: Vec<(Channel, Bytes)>,
+    gossip: Gossip,
+    shakes: Shakes,
+    bodies: Bodies,
 }
 
 /// A correct node that it is linked with.
@@ -46,6 +55,7 @@ pub(crate) struct Adversary {
 pub(crate) struct Prey {
     /// Its key's public half.
     pub(crate) node: NodeId,
+    pub(crate) session: SessionId,
 }
 
 /// The world as it sees it.
@@ -58,6 +68,8 @@ pub(crate) struct View<'a> {
     /// Its own session.
     pub(crate) session: SessionId,
     pub(crate) log: &'a OpLog,
+    /// Who is here, as it believes.
+    pub(crate) members: &'a [Member],
     pub(crate) prey: &'a [Prey],
     /// The correct nodes.
     pub(crate) victims: &'a [NodeId],
@@ -113,12 +125,42 @@ impl Adversary {
             flood: 0,
             flooder: Author::new(space, keys.clone(), &seed.fork("flood")),
             noise: Vec::new(),
+            gossip: Gossip::default(),
+            shakes: Shakes::default(),
+            bodies: Bodies::default(),
         }
     }
 
     /// A frame came.
     pub(crate) fn hear(&mut self, space: SpaceId, channel: Channel, frame: &Bytes) {
         self.overheard.hear(space, channel, frame);
+        if channel == Channel::Control {
+            frames::open(channel, frame).iter().flatten().for_each(|envelope| self.shakes.hear(envelope));
+        }
+    }
+
+    /// A signal came by way of the hub.
+    pub(crate) fn hear_signal(&mut self, signal: Signal) {
+        self.bodies.hear(signal);
+    }
+
+    /// What becomes of a frame that its machines send on a connection.
+    pub(crate) fn shake(&mut self, link: LinkId, frame: &Bytes) -> Option<Shaken> {
+        let shakes = self.attacks.contains(&Attack::Handshake);
+        if shakes { self.shakes.shake(&mut self.random, link, frame) } else { None }
+    }
+
+    /// The signals that it has the hub carry in one round, mostly few.
+    pub(crate) fn signals(&mut self, members: &[Member]) -> Vec<(SessionId, Signal)> {
+        // So many that the hub ends the connection are few rounds: it takes time to come back.
+        let count = if self.random.chance(0.004) { 1_200 } else { 1 + self.random.below(20) };
+        let mut signals = Vec::new();
+        for _ in 0..count {
+            if let Some(to) = members.get(self.random.below(members.len() as u64) as usize) {
+                signals.push((to.session, self.bodies.draw(&mut self.random, 5_000, 0.001)));
+            }
+        }
+        signals
     }
 
     /// What it does now, if anything, and when it next does something.
@@ -128,7 +170,9 @@ impl Adversary {
             self.flood = self.flood.checked_sub(1).unwrap_or(FLOOD_ROUNDS);
             return (Attack::Flood, self.flood(view), FLOOD_EVERY);
         }
-        let pause = self.random.duration(Duration::from_millis(100), Duration::from_secs(2));
+        let longest_ms = if attack == Attack::Signals { 300 } else { 2_000 };
+        let pause = self.random.duration(Duration::from_millis(100), Duration::from_millis(longest_ms));
+        self.gossip.learn(view.members);
         let shots = if view.prey.is_empty() { Vec::new() } else { self.attack(attack, view, ledger) };
         (attack, shots, pause)
     }
@@ -155,7 +199,19 @@ impl Adversary {
                 let missing = self.missing(view);
                 self.publish(view, view.now.wall_ms, missing)
             }
-            Attack::Flood => None,
+            Attack::Slander => {
+                let lies = self.gossip.lie(&mut self.random, view);
+                ledger.slandered.extend(lies.iter().map(|lie| lie.session));
+                Some(rumours(lies))
+            }
+            Attack::Crowd => Some(rumours(self.gossip.crowd(&mut self.random, view.session))),
+            Attack::ImpossiblePresence => {
+                let said = slander::impossible(&mut self.random, view, view.prey[to].session);
+                let frames = frames::wrap(Protocol::Presence, &said);
+                Some(Volley::of(Channel::Control, frames).counted())
+            }
+            // These are made in floods, on links that are not up yet, and by way of the hub.
+            Attack::Flood | Attack::Handshake | Attack::Signals => None,
         };
         volley.into_iter().flat_map(|volley| volley.at(to)).collect()
     }
@@ -337,6 +393,11 @@ impl Adversary {
         }
         shots
     }
+}
+
+fn rumours(rumours: Vec<Rumour>) -> Volley {
+    let frames = frames::wrap(Protocol::Presence, &presence::Message::Rumours(rumours));
+    Volley::of(Channel::Control, frames).innocent()
 }
 
 fn new_blocks(block: Bytes) -> Message {

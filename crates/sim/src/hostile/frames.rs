@@ -24,6 +24,8 @@ pub(crate) enum Charge {
     Counted,
     /// It costs the link at once.
     Cut,
+    /// Its sender is not who it says: nothing comes of it.
+    Imposture,
 }
 
 /// What a frame is worth to its receiver. What waits there for its continuation makes it no better.
@@ -69,7 +71,7 @@ pub(super) fn wrap(protocol: Protocol, message: &impl Serialize) -> Vec<Bytes> {
     encode(message).map(|payload| wrap_bytes(protocol, payload.into())).unwrap_or_default()
 }
 
-fn wrap_bytes(protocol: Protocol, payload: Bytes) -> Vec<Bytes> {
+pub(super) fn wrap_bytes(protocol: Protocol, payload: Bytes) -> Vec<Bytes> {
     if protocol == Protocol::Ephemeral {
         return seal_datagram(protocol, &payload).into_iter().collect();
     }
@@ -91,7 +93,7 @@ pub(super) fn garbage(random: &mut Random) -> (Channel, Vec<Bytes>) {
     }
 }
 
-fn random_bytes(random: &mut Random, most: u64) -> Bytes {
+pub(super) fn random_bytes(random: &mut Random, most: u64) -> Bytes {
     (0..1 + random.below(most)).map(|_| random.below(256) as u8).collect::<Vec<_>>().into()
 }
 

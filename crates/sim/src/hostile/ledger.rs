@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use meshwork::{Dot, Hash, ReplicaId};
+use meshwork::{Dot, Hash, ReplicaId, SessionId};
 
 use super::Attack;
 
@@ -15,6 +15,8 @@ pub(crate) struct Ledger {
     pub(crate) forged: BTreeMap<Dot, BTreeSet<Hash>>,
     /// The replicas under which operations have one id, and the first such id of each.
     pub(crate) branched: BTreeMap<ReplicaId, Dot>,
+    /// The sessions about which rumours were made up.
+    pub(crate) slandered: BTreeSet<SessionId>,
 }
 
 impl Ledger {

@@ -1,8 +1,8 @@
 //! What hostile nodes do.
 //!
 //! A hostile node is a whole node: it holds the space's secret and a key of its own, so its handshakes and its
-//! membership are real. Beside what its machines send, it puts frames of its own on its links, at moments drawn from the
-//! seed, until the faults end. It knows what was sent to it ([`Overheard`]) and what its log holds, and signs with its own
+//! membership are real. Beside what its machines send, it puts frames of its own on its links and signals of its own on
+//! its way to the hub, at moments drawn from the seed, until the faults end; and it changes its own handshakes. It knows what was sent to it ([`Overheard`]) and what its log holds, and signs with its own
 //! key only. The [`Ledger`] keeps what it did, for invariants.
 
 mod adversary;
@@ -11,11 +11,16 @@ mod frames;
 mod ledger;
 mod noise;
 mod overheard;
+mod shake;
+mod signals;
+mod slander;
 
 pub(crate) use adversary::{Adversary, Prey, Shot, View};
 pub(crate) use frames::Charge;
 pub(crate) use ledger::Ledger;
 pub(crate) use overheard::Overheard;
+pub(crate) use shake::Shaken;
+pub(crate) use signals::Bodies;
 
 use meshwork::Random;
 use serde::{Deserialize, Serialize};
@@ -46,11 +51,21 @@ pub enum Attack {
     MissingDependency,
     /// As many valid messages as fit through the link.
     Flood,
+    /// Rumours that others are gone, here, away or somebody else, with beats from long ago and from the future.
+    Slander,
+    /// Members that nobody is, by the hundred.
+    Crowd,
+    /// Messages about who is here that no correct node sends.
+    ImpossiblePresence,
+    /// Handshakes under false names, with old, stolen and false proofs, that never end, or begin again and again.
+    Handshake,
+    /// Offers, answers and candidates that mean nothing, were meant for others, or come by the hundred.
+    Signals,
 }
 
 impl Attack {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::Garbage,
         Self::Truncated,
         Self::Oversized,
@@ -62,6 +77,11 @@ impl Attack {
         Self::Future,
         Self::MissingDependency,
         Self::Flood,
+        Self::Slander,
+        Self::Crowd,
+        Self::ImpossiblePresence,
+        Self::Handshake,
+        Self::Signals,
     ];
 
     /// What one hostile node does in a run: one kind, or two.

@@ -3,10 +3,10 @@
 use meshwork::{Fill, Mesh};
 
 use super::{Invariant, Scene, Step, Verdict};
-use crate::node::BUFFERED_BLOCKS_MAX;
+use crate::node::{BUFFERED_BLOCKS_MAX, MEMBERS_MAX};
 
 /// In a mesh of so many, buffers are looked at after every step; in larger ones, after every so many steps.
-const EVERY: usize = 16;
+const EVERY: [usize; 2] = [16, 128];
 
 /// See the module.
 #[derive(Default)]
@@ -21,7 +21,8 @@ impl Invariant for Bounds {
 
     fn stepped(&mut self, scene: &Scene<'_>, _node: usize, mesh: &Mesh, _step: Step) -> Verdict {
         self.steps += 1;
-        if scene.nodes.len() > EVERY && !self.steps.is_multiple_of(EVERY) {
+        let [few, every] = EVERY;
+        if scene.nodes.len() > few && !self.steps.is_multiple_of(every) {
             return Ok(());
         }
         let machines = mesh.machines();
@@ -37,7 +38,11 @@ impl Invariant for Bounds {
 
 fn within(fill: Fill) -> Verdict {
     // What a node believes its bound to be may be the bug.
-    let bound = if fill.buffer == "buffered_blocks_max" { BUFFERED_BLOCKS_MAX } else { fill.bound };
+    let bound = match fill.buffer {
+        "buffered_blocks_max" => BUFFERED_BLOCKS_MAX,
+        "members_max" => MEMBERS_MAX,
+        _ => fill.bound,
+    };
     if fill.held > bound {
         return Err(format!("{} is {bound}, but {} are held", fill.buffer, fill.held));
     }

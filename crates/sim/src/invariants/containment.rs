@@ -27,6 +27,8 @@ pub(crate) struct Containment {
 struct Judge {
     /// Who is to be charged in the next step.
     owed: Option<(usize, Charge)>,
+    /// Who says in the next step that it is somebody else.
+    impostor: Option<usize>,
     strikes: BTreeMap<usize, (u32, Monotonic)>,
     banned: BTreeMap<usize, Monotonic>,
     /// What became visible in this step.
@@ -81,7 +83,10 @@ impl Invariant for Containment {
     }
 
     fn wronged(&mut self, _: &Scene<'_>, node: usize, by: usize, charge: Charge) -> Verdict {
-        self.nodes[node].owed = Some((by, charge));
+        match charge {
+            Charge::Imposture => self.nodes[node].impostor = Some(by),
+            charge => self.nodes[node].owed = Some((by, charge)),
+        }
         Ok(())
     }
 
@@ -94,6 +99,13 @@ impl Invariant for Containment {
                 None => Ok(()),
             },
             Event::LinkUp { peer } => {
+                let by = scene.hostile(|node| node.has_been(&peer.session));
+                if by.is_some() && by == judge.impostor {
+                    return Err(format!(
+                        "it is linked with session {}, which has proved nothing",
+                        peer.session
+                    ));
+                }
                 let by = scene.hostile(|node| node.id() == peer.node);
                 match by.filter(|by| judge.banned.get(by).is_some_and(|at| scene.now.since(*at) < BAN)) {
                     Some(by) => Err(format!("node {by} was cut off, and is linked again at once")),
@@ -112,6 +124,7 @@ impl Invariant for Containment {
         if scene.plan.hostile.is_empty() {
             return Ok(());
         }
+        self.nodes[node].impostor = None;
         if let Some((by, charge)) = self.nodes[node].owed.take() {
             return Err(format!("it does not hold against node {by} what that sent: {charge:?}"));
         }

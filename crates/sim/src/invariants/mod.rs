@@ -7,6 +7,7 @@ mod convergence;
 mod durability;
 mod ephemeral;
 mod equivocation;
+mod links;
 mod presence;
 mod progress;
 mod receipts;
@@ -42,6 +43,8 @@ pub(crate) struct Scene<'a> {
     /// Since when no fault has kept anybody from hearing of anybody. (Of tabs that say so beforehand, one hears
     /// enough.)
     pub(crate) quiet_since: Monotonic,
+    /// Since when there has been no fault at all.
+    pub(crate) calm_since: Monotonic,
     /// The run.
     pub(crate) plan: &'a Plan,
     /// Everybody. The correct ones come first.
@@ -141,6 +144,7 @@ pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
         Box::new(durability::Durability::new(nodes)),
         Box::new(ephemeral::Ephemeral),
         Box::new(equivocation::Equivocation::new(nodes)),
+        Box::new(links::Links::default()),
         Box::new(presence::Presence),
         Box::new(receipts::Receipts::new(nodes)),
         Box::new(progress::Progress::new(nodes)),

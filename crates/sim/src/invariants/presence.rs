@@ -1,9 +1,10 @@
-//! Who is here is shown in the end, and who is gone is not; a tab that said that it is away is not given up within its
+//! Who is here is shown in the end, as what it is, and who is gone or never was is not; a tab that said that it is away is not given up within its
 //! allowance.
 
 use std::time::Duration;
 
 use meshwork::{Effect, Event, Mesh, SessionId};
+use meshwork_presence::Member;
 
 use super::{Invariant, Scene, Settled, Verdict};
 use crate::node::{Life, Node};
@@ -34,15 +35,32 @@ impl Presence {
             if state.session().is_some_and(|session| !shows(&session)) {
                 return Some(format!("node {node} does not show node {other}"));
             }
+            let own = state.mesh.as_ref().and_then(|mesh| Some(mesh.machines().presence.as_ref()?.own()));
+            let shown = shown.iter().find(|member| Some(member.session) == state.session());
+            if own.zip(shown).is_some_and(|(own, shown)| !Self::looks_like(&own, shown)) {
+                return Some(format!("node {node} shows node {other} as something that it is not"));
+            }
             let mut gone = state.lives.iter().filter(|life| life.ended.is_some() && shows(&life.session));
             if gone.any(|life| !life.was_away || !Self::may_be_shown(life, scene)) {
                 return Some(format!("node {node} still shows an earlier life of node {other}"));
             }
         }
+        let nobody = |member: &&Member| !scene.nodes.iter().any(|node| node.has_been(&member.session));
+        if let Some(member) = shown.iter().filter(|_| !scene.plan.hostile.is_empty()).find(nobody) {
+            return Some(format!("node {node} shows session {}, which nobody is", member.session));
+        }
         None
     }
 
-    fn left(scene: &Scene<'_>, session: &SessionId, gracefully: bool) -> Verdict {
+    fn looks_like(own: &Member, shown: &Member) -> bool {
+        (own.node, &own.name, &own.status, own.away) == (shown.node, &shown.name, &shown.status, shown.away)
+    }
+
+    fn left(scene: &Scene<'_>, Member { session, linked, .. }: &Member, gracefully: bool) -> Verdict {
+        // Of those with whom we have no link, we believe what others say.
+        if !linked && scene.ledger.slandered.contains(session) {
+            return Ok(());
+        }
         let Some((node, state)) = scene.correct().iter().enumerate().find(|(_, node)| node.has_been(session))
         else {
             return Ok(());
@@ -73,9 +91,7 @@ impl Invariant for Presence {
 
     fn effect(&mut self, scene: &Scene<'_>, _: usize, _: &Mesh, effect: &Effect) -> Verdict {
         match effect {
-            Effect::Event(Event::PeerLeft { member, gracefully }) => {
-                Self::left(scene, &member.session, *gracefully)
-            }
+            Effect::Event(Event::PeerLeft { member, gracefully }) => Self::left(scene, member, *gracefully),
             _ => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Correct peers are never accused.
+//! Correct peers are never accused, and everybody at the other end of a link is who it is believed to be.
 
 use meshwork::{Effect, Event, Mesh};
 
@@ -28,6 +28,11 @@ impl Invariant for Trust {
                 if scene.correct().iter().any(|node| node.id() == *author) =>
             {
                 Err(format!("a correct author is said to have signed an invalid operation {dot:?}: {reason}"))
+            }
+            Effect::Event(Event::LinkUp { peer })
+                if !scene.nodes.iter().any(|node| node.id() == peer.node && node.has_been(&peer.session)) =>
+            {
+                Err(format!("session {} of node {} is linked, and is somebody else", peer.session, peer.node))
             }
             Effect::Edited { result: Err(error), .. } => Err(format!("a valid edit was refused: {error}")),
             _ => Ok(()),

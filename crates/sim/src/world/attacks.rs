@@ -1,15 +1,20 @@
 //! Hostile nodes act.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use meshwork::{Bytes, Input, NodeId, Seed, SessionId, SpaceId};
+use meshwork_discovery::Signal;
+use meshwork_presence::Member;
 use meshwork_transport::{ConnectionEvent, LinkState};
 use meshwork_wire::Channel;
 
 use super::{Event, World};
 use crate::{
     Plan,
-    hostile::{Adversary, Attack, Charge, Ledger, Prey, Shot, View},
+    hostile::{Adversary, Attack, Charge, Ledger, Prey, Shaken, Shot, View},
     network::End,
     node::Node,
     plant::Bug,
@@ -26,6 +31,8 @@ pub(super) struct Hostile {
     pub(super) ledger: Ledger,
     /// Frames for which their receiver will certainly hold their sender to account.
     charged: Vec<(End, Channel, Bytes, Charge)>,
+    /// The correct ends of connections on which something false was said in the handshake.
+    impostures: BTreeSet<End>,
 }
 
 impl Hostile {
@@ -34,7 +41,13 @@ impl Hostile {
         let adversaries = each.map(|(index, (attacks, node))| {
             Adversary::new(attacks.clone(), space, node.keys(), &seed.fork(&format!("hostile {index}")))
         });
-        Self { space, adversaries: adversaries.collect(), ledger: Ledger::default(), charged: Vec::new() }
+        Self {
+            space,
+            adversaries: adversaries.collect(),
+            ledger: Ledger::default(),
+            charged: Vec::new(),
+            impostures: BTreeSet::new(),
+        }
     }
 
     /// Takes note of what a frame that arrives is worth.
@@ -62,6 +75,11 @@ impl World {
         }
         let prey = self.prey(node);
         let (attack, shots, pause) = self.plan_attack(node, &prey);
+        match attack {
+            Attack::Handshake => self.begin_again(&prey),
+            Attack::Signals => self.signal(node),
+            _ => {}
+        }
         for shot in shots {
             let (from, to) = prey[shot.to].1;
             if self.network.last_arrival(to) < self.now + BACKLOG {
@@ -75,16 +93,18 @@ impl World {
         let Self { nodes, hostile, plan, now, .. } = self;
         let Hostile { space, adversaries, ledger, .. } = hostile;
         let (state, index) = (&nodes[node], node - plan.nodes);
-        let idle = (Attack::Flood, Vec::new(), Duration::from_secs(1));
+        let idle = (Attack::Garbage, Vec::new(), Duration::from_secs(1));
         let Some(mesh) = state.mesh.as_ref().filter(|_| state.paused == 0) else { return idle };
         let victims: Vec<NodeId> = nodes[..plan.nodes].iter().map(Node::id).collect();
         let prey: Vec<_> = prey.iter().map(|(prey, _)| *prey).collect();
+        let members = members(state);
         let view = View {
             now: state.clock.read(*now),
             space: *space,
             keys: state.keys(),
             session: mesh.machines().transport.session(),
             log: &mesh.machines().op_log,
+            members: &members,
             prey: &prey,
             victims: &victims,
         };
@@ -109,13 +129,62 @@ impl World {
             let session = self.nodes[*peer].session().filter(|_| self.nodes[*peer].life == to.life);
             session.is_some_and(|session| is_up(node, session)) && is_up(*peer, own)
         });
-        up.map(|(peer, ends)| (Prey { node: self.nodes[peer].id() }, ends)).collect()
+        let prey =
+            |peer: usize| Some(Prey { node: self.nodes[peer].id(), session: self.nodes[peer].session()? });
+        up.filter_map(|(peer, ends)| Some((prey(peer)?, ends))).collect()
     }
 
     fn shows_link(&self, node: usize, with: SessionId) -> bool {
         let links = self.nodes[node].mesh.as_ref().map(|mesh| mesh.machines().transport.links());
         links
             .is_some_and(|links| links.iter().any(|link| link.session == with && link.state == LinkState::Up))
+    }
+
+    /// Ends its links, so that there are handshakes.
+    fn begin_again(&mut self, prey: &[(Prey, (End, End))]) {
+        for (_, (from, to)) in prey {
+            self.network.disconnect(*from);
+            for end in [from, to] {
+                let event = ConnectionEvent::Closed { reason: "closed by the other side".into() };
+                self.tell(end.node, end.life, Input::Connection { link: end.link, event });
+            }
+        }
+    }
+
+    /// Has the hub carry what means nothing.
+    fn signal(&mut self, node: usize) {
+        let members = members(&self.nodes[node]);
+        for (to, signal) in self.hostile.adversaries[node - self.plan.nodes].signals(&members) {
+            *self.hostile.ledger.frames.entry(Attack::Signals).or_default() += 1;
+            self.carry(node, to, signal);
+        }
+    }
+
+    /// A signal comes to a node: hostile ones remember it, and so does a hub.
+    pub(super) fn overhear(&mut self, to: usize, signal: Option<Signal>) {
+        let Some(signal) = signal else { return };
+        if let Some(index) = to.checked_sub(self.plan.nodes) {
+            self.hostile.adversaries[index].hear_signal(signal.clone());
+        }
+        self.hubs.bodies.hear(signal);
+    }
+
+    /// Part of a handshake leaves: hostile nodes say something else instead. Whether that has happened.
+    pub(super) fn shake(&mut self, from: End, to: End, frame: &Bytes) -> bool {
+        let index = from.node.checked_sub(self.plan.nodes).filter(|_| to.node < self.plan.nodes);
+        let Some(index) = index.filter(|_| !self.healed) else { return false };
+        let shaken = self.hostile.adversaries[index].shake(from.link, frame);
+        let Some(Shaken { frames, is_false }) = shaken else { return false };
+        if is_false {
+            *self.hostile.ledger.frames.entry(Attack::Handshake).or_default() += 1;
+            self.hostile.impostures.insert(to);
+        }
+        for frame in frames {
+            self.trace.attack(self.now, (from.node, to.node), Attack::Handshake, &frame);
+            let at = self.network.send(self.now, from, to, Channel::Control, frame);
+            self.schedule_at(at, Event::Frame { to, channel: Channel::Control });
+        }
+        true
     }
 
     fn shoot(&mut self, attack: Attack, from: End, to: End, shot: Shot) {
@@ -140,11 +209,13 @@ impl World {
         }
         let charge = self.hostile.arrived(to, channel, frame);
         let state = &self.nodes[to.node];
+        let listens = state.life == to.life && state.is_up() && state.paused == 0;
+        if self.hostile.impostures.contains(&to) {
+            return if listens { Charge::Imposture } else { Charge::None };
+        }
         // What comes later is not held against anybody: the node is gone, stands still, or has closed the link.
         let session = self.nodes[from].session();
-        let linked = state.life == to.life
-            && state.is_up()
-            && state.paused == 0
+        let linked = listens
             && self.network.other(to).is_some_and(|end| end.node == from)
             && session.is_some_and(|session| self.shows_link(to.node, session));
         if linked { charge } else { Charge::None }
@@ -166,4 +237,10 @@ impl World {
             self.broken("containment", Some(to.node), what);
         }
     }
+}
+
+/// Who is here, as a node believes.
+fn members(node: &Node) -> Vec<Member> {
+    let presence = node.mesh.as_ref().and_then(|mesh| mesh.machines().presence.as_ref());
+    presence.map(|presence| presence.members()).unwrap_or_default()
 }

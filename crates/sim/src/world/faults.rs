@@ -18,6 +18,7 @@ impl World {
         }
         let planned = self.plan.faults[index].clone();
         self.begun.insert(index);
+        self.last_fault = self.now;
         self.injected += 1;
         self.schedule(Duration::from_millis(planned.lasts_ms), Event::End(index));
         self.trace.world(self.now, None, What::Begins(planned.fault.clone()));
@@ -29,6 +30,7 @@ impl World {
             Fault::HubCrash => self.hub_dies(),
             Fault::HubSlow { delay_ms } => self.hub_slows(index, Some(Duration::from_millis(delay_ms))),
             Fault::HubCut { nodes } => nodes.into_iter().for_each(|node| self.hub_cut(node)),
+            Fault::HubLies => self.hub_begins_to_lie(index),
             Fault::Crash { node, after_effects, disk } => self.doom(node, after_effects, disk),
             Fault::Pause { node, announced } => self.pause(node, announced),
             Fault::Leave { node } => {
@@ -57,6 +59,7 @@ impl World {
         if !self.begun.remove(&index) {
             return;
         }
+        self.last_fault = self.now;
         let fault = self.plan.faults[index].fault.clone();
         if !fault.is_quiet() {
             self.last_loud = self.now;
@@ -71,6 +74,10 @@ impl World {
             Fault::HubCrash => self.hub_returns(),
             Fault::HubSlow { .. } => self.hub_slows(index, None),
             Fault::HubCut { nodes } => nodes.into_iter().for_each(|node| self.hub_rejoin(node)),
+            Fault::HubLies => {
+                self.hub_dies();
+                self.hub_returns();
+            }
             Fault::Crash { node, disk, .. } => self.undoom(node, disk),
             Fault::Pause { node, announced } => self.unpause(node, announced),
             Fault::Leave { node } => {

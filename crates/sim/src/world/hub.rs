@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use meshwork::{HubAction, HubEvent, Input, Seed, step};
-use meshwork_discovery::{HubId, ServerMessage};
+use meshwork::{HubAction, HubEvent, Input, Random, Seed, SessionId, step};
+use meshwork_discovery::{ClientMessage, HubId, ServerMessage, Signal, SignalKind};
 use meshwork_hub::{ConnectionId, Hub, HubConfig};
 use meshwork_identity::KeyedHash;
 
 use super::{Event, World};
-use crate::lane::Lane;
+use crate::{fault::Fault, hostile::Bodies, lane::Lane};
 
 /// How long a message takes between a node and the hub.
 const HUB_DELAY: Duration = Duration::from_millis(5);
@@ -34,6 +34,9 @@ pub(super) struct Hubs {
     cuts: Vec<u32>,
     connections: BTreeMap<ConnectionId, Connection>,
     next_connection: u64,
+    /// Of the lies of one that lies, and what it makes them of.
+    pub(super) random: Random,
+    pub(super) bodies: Bodies,
 }
 
 /// A TCP connection: in order, and never lossy while it lasts.
@@ -56,13 +59,15 @@ impl Hubs {
         let mut hubs = Self {
             machine: None,
             verifier,
-            seed,
             life: 0,
             down: 0,
             slow: BTreeMap::new(),
             cuts: vec![0; nodes],
             connections: BTreeMap::new(),
             next_connection: 0,
+            random: seed.fork("lies").random(),
+            bodies: Bodies::default(),
+            seed,
         };
         hubs.start();
         hubs
@@ -77,6 +82,11 @@ impl Hubs {
 
     fn delay(&self) -> Duration {
         HUB_DELAY + self.slow.values().max().copied().unwrap_or_default()
+    }
+
+    /// The open connections, and whose they are.
+    pub(super) fn joined(&self) -> Vec<(ConnectionId, usize)> {
+        self.connections.iter().map(|(id, connection)| (*id, connection.node)).collect()
     }
 
     /// The open connection of a node's life.
@@ -135,6 +145,15 @@ impl World {
         }
     }
 
+    /// A node has the hub carry a signal that its machines did not ask for.
+    pub(super) fn carry(&mut self, node: usize, to: SessionId, signal: Signal) {
+        let life = self.nodes[node].life;
+        let message = ClientMessage::signal(to, signal).to_json();
+        if let (Some(connection), Ok(message)) = (self.hubs.of_node(node, life), message) {
+            self.send_up(connection, meshwork_hub::Input::Received { connection, message });
+        }
+    }
+
     fn send_up(&mut self, connection: ConnectionId, input: meshwork_hub::Input) {
         let at = self.now + self.hubs.delay();
         if let Some(open) = self.hubs.connections.get_mut(&connection) {
@@ -143,7 +162,7 @@ impl World {
         }
     }
 
-    fn send_down(&mut self, connection: ConnectionId, event: HubEvent) {
+    pub(super) fn send_down(&mut self, connection: ConnectionId, event: HubEvent) {
         let at = self.now + self.hubs.delay();
         if let Some(open) = self.hubs.connections.get_mut(&connection) {
             let at = open.down.send(event, at);
@@ -199,11 +218,13 @@ impl World {
 
     /// A signal may be lost with a connection that breaks and is replaced, or come again by another one.
     fn hub_says(&mut self, connection: ConnectionId, message: ServerMessage) {
+        let signal = signal_of(&message);
+        let is_signal = signal.is_some();
+        let lies = self.begun.iter().any(|fault| self.plan.faults[*fault].fault == Fault::HubLies);
+        let (connection, message) =
+            if is_signal && lies { self.mislead(connection, message) } else { (connection, message) };
         let Some(node) = self.hubs.connections.get(&connection).map(|open| open.node) else { return };
-        let is_signal = matches!(
-            message,
-            ServerMessage::Offer { .. } | ServerMessage::Answer { .. } | ServerMessage::Candidate { .. }
-        );
+        self.overhear(node, signal);
         if is_signal && self.network.loses(node, node) {
             return;
         }
@@ -256,4 +277,15 @@ impl World {
             self.schedule(HUB_DELAY, Event::Hub { connection, towards });
         }
     }
+}
+
+/// The signal that a message brings, if it does.
+fn signal_of(message: &ServerMessage) -> Option<Signal> {
+    let (kind, attempt, body) = match message {
+        ServerMessage::Offer { attempt, body, .. } => (SignalKind::Offer, attempt, body),
+        ServerMessage::Answer { attempt, body, .. } => (SignalKind::Answer, attempt, body),
+        ServerMessage::Candidate { attempt, body, .. } => (SignalKind::Candidate, attempt, body),
+        _ => return None,
+    };
+    Some(Signal { attempt: *attempt, kind, body: body.clone() })
 }

@@ -6,12 +6,14 @@ use meshwork::{Bytes, Input};
 use meshwork_transport::{ConnectionAction, ConnectionEvent, Fingerprints};
 use meshwork_wire::Channel;
 
-use super::{Event, World};
+use super::{Described, Event, World};
 use crate::{
     network::{End, Frame},
     plant::Bug,
 };
 
+/// A node's links and attempts at links are no more: each of the default's 64 links, and one in the making in its place.
+const CONNECTIONS_MAX: usize = 128;
 /// How long a description takes to make.
 const DESCRIBE: Duration = Duration::from_millis(2);
 
@@ -20,26 +22,54 @@ impl World {
         match action {
             ConnectionAction::Offer => {
                 let offer = format!("offer {} {} {}", end.node, end.life, end.link.0);
-                self.offers.insert(offer.clone(), end);
+                self.offers.insert(offer.clone(), Described { end, answers: None });
+                self.opens(end);
                 self.connection_event(DESCRIBE, end, ConnectionEvent::Described(offer));
             }
             ConnectionAction::Answer { offer } => {
                 let answer = format!("answer {} {} {}", end.node, end.life, end.link.0);
-                self.offers.insert(answer.clone(), end);
+                self.opens(end);
                 // The answering side waits until the offering side has the answer.
-                if self.offers.contains_key(&offer) {
+                if self.offers.get(&offer).is_some_and(|offer| offer.answers.is_none()) {
+                    self.offers.insert(answer.clone(), Described { end, answers: Some(offer) });
                     self.connection_event(DESCRIBE, end, ConnectionEvent::Described(answer));
+                } else {
+                    self.fails(end);
                 }
             }
             ConnectionAction::Accept { answer } => {
-                if let Some(other) = self.offers.get(&answer).copied() {
-                    self.open(end, other);
+                let offer = |of: &Described| of.answers.as_ref().and_then(|offer| self.offers.get(offer));
+                let answer = self.offers.get(&answer);
+                match answer.filter(|answer| offer(answer).is_some_and(|offer| offer.end == end)) {
+                    Some(answer) => self.open(end, answer.end),
+                    None => self.fails(end),
                 }
             }
             ConnectionAction::AddCandidate(_) => {}
             ConnectionAction::Transmit { channel, frame } => self.transmit(end, channel, frame),
-            ConnectionAction::Close => self.close(end),
+            ConnectionAction::Close => {
+                if self.nodes[end.node].bug != Some(Bug::LeaveOpen) {
+                    self.nodes[end.node].connections.remove(&end.link);
+                }
+                self.close(end);
+            }
         }
+    }
+
+    /// Each connection takes sockets and memory, until it is closed.
+    fn opens(&mut self, end: End) {
+        let connections = &mut self.nodes[end.node].connections;
+        connections.insert(end.link);
+        let open = connections.len();
+        if open > CONNECTIONS_MAX && end.node < self.plan.nodes {
+            self.broken("bounds", Some(end.node), format!("{open} connections are open"));
+        }
+    }
+
+    /// A description makes no sense here.
+    fn fails(&mut self, end: End) {
+        let reason = "the description cannot be used".into();
+        self.connection_event(DESCRIBE, end, ConnectionEvent::Closed { reason });
     }
 
     /// Both ends have each other's description.
@@ -79,6 +109,9 @@ impl World {
     pub(super) fn transmit(&mut self, from: End, channel: Channel, frame: Bytes) {
         let Some(to) = self.network.other(from) else { return };
         let bytes = frame.len();
+        if channel == Channel::Control && self.shake(from, to, &frame) {
+            return self.schedule(DESCRIBE, Event::Sent { from, channel, bytes });
+        }
         let frame =
             if self.nodes[from.node].bug == Some(Bug::CorruptFrames) { corrupt(&frame) } else { frame };
         if channel == Channel::Lossy {

@@ -4,6 +4,7 @@ mod attacks;
 mod faults;
 mod hosting;
 mod hub;
+mod lies;
 mod links;
 
 use std::{
@@ -55,6 +56,8 @@ enum Event {
     HubTold { life: u64, input: Box<meshwork_hub::Input> },
     /// The hub wants to be woken.
     HubWake { life: u64 },
+    /// A hub that lies, by the fault of that index, does so.
+    HubLie(usize),
     /// A node starts for the first time.
     Start { node: usize },
     /// A planned edit is made.
@@ -98,6 +101,14 @@ impl Ord for Due {
     }
 }
 
+/// An end of a connection that has described itself.
+#[derive(Clone)]
+struct Described {
+    end: End,
+    /// The offer that it answers, if any.
+    answers: Option<String>,
+}
+
 /// One run.
 pub struct World {
     plan: Plan,
@@ -110,7 +121,7 @@ pub struct World {
     nodes: Vec<Node>,
     network: Network,
     /// Ends by what their description says.
-    offers: BTreeMap<String, End>,
+    offers: BTreeMap<String, Described>,
     hubs: Hubs,
     hostile: Hostile,
     trace: Trace,
@@ -120,6 +131,8 @@ pub struct World {
     begun: BTreeSet<usize>,
     /// When the last fault ended that kept somebody from hearing of somebody.
     last_loud: Monotonic,
+    /// When the last fault began or ended.
+    last_fault: Monotonic,
     injected: u64,
     healed: bool,
     settled: bool,
@@ -164,7 +177,9 @@ impl World {
             })
             .collect();
         // Hostile nodes accuse nobody.
-        nodes[plan.nodes..].iter_mut().for_each(|node| node.bug = Some(Bug::NeverCut));
+        nodes[plan.nodes..]
+            .iter_mut()
+            .for_each(|node| (node.bug, node.is_eager) = (Some(Bug::NeverCut), true));
         let verifier = Arc::new(KeyedHash { node: NodeId::default(), world: world_key });
         Self {
             random: seed.fork("disks").random(),
@@ -181,6 +196,7 @@ impl World {
             violation: None,
             begun: BTreeSet::new(),
             last_loud: Monotonic(1_000_000),
+            last_fault: Monotonic(1_000_000),
             injected: 0,
             healed: false,
             settled: false,
@@ -280,6 +296,7 @@ impl World {
             Event::Hub { connection, towards } => self.hub_arrival(connection, towards),
             Event::HubTold { life, input } => self.hub_told(life, Some(*input)),
             Event::HubWake { life } => self.hub_told(life, None),
+            Event::HubLie(fault) => self.hub_lies(fault),
             Event::Start { node } => self.start(node),
             Event::Edit(index) => self.edit(index),
             Event::Attack { node } => self.attack(node),
@@ -308,11 +325,15 @@ impl World {
         if loud { self.now } else { self.last_loud }
     }
 
+    fn calm_since(&self) -> Monotonic {
+        if self.begun.is_empty() { self.last_fault } else { self.now }
+    }
+
     /// Asks every invariant.
     fn judge(&mut self, node: Option<usize>, ask: impl Fn(&mut dyn Invariant, &Scene<'_>) -> Verdict) {
-        let quiet_since = self.quiet_since();
-        let ledger = &self.hostile.ledger;
-        let scene = Scene { now: self.now, quiet_since, plan: &self.plan, nodes: &self.nodes, ledger };
+        let (quiet_since, calm_since) = (self.quiet_since(), self.calm_since());
+        let Self { now, plan, nodes, hostile, .. } = self;
+        let scene = Scene { now: *now, quiet_since, calm_since, plan, nodes, ledger: &hostile.ledger };
         for invariant in &mut self.invariants {
             if let Err(what) = ask(invariant.as_mut(), &scene) {
                 let violation = Violation { invariant: invariant.name(), at_us: self.now.0, node, what };
@@ -327,9 +348,9 @@ impl World {
         if !self.healed {
             return;
         }
-        let quiet_since = self.quiet_since();
-        let ledger = &self.hostile.ledger;
-        let scene = Scene { now: self.now, quiet_since, plan: &self.plan, nodes: &self.nodes, ledger };
+        let (quiet_since, calm_since) = (self.quiet_since(), self.calm_since());
+        let Self { now, plan, nodes, hostile, .. } = self;
+        let scene = Scene { now: *now, quiet_since, calm_since, plan, nodes, ledger: &hostile.ledger };
         for invariant in &mut self.invariants {
             match invariant.settled(&scene) {
                 Ok(Settled::Yes) => {}
