@@ -140,13 +140,12 @@ async function divergeAndConverge(tabs, pictures) {
   await equalHashes(tabs);
 }
 
-async function invite(ada, address, pictures) {
+async function invite(ada, address) {
   says("the invitation's link and QR code");
   await ada.page.click("#show-invitation");
   const link = await ada.page.$eval("#invitation-link", ({ value }) => value);
   if (!link.startsWith(`${address}/join/${ROOM}#`)) throw new Error(`the link is ${link}`);
   await ada.page.waitForSelector("#qr path[d^=M]");
-  await pictures("invite", ada, { width: 400, height: 860 });
   await ada.page.keyboard.press("Escape");
   const guest = await visit("chromium", "guest", link);
   await joinByForm(guest);
@@ -199,7 +198,7 @@ async function scenario() {
   await pictures("phone", ada, { width: 400, height: 860, scheme: "dark" });
   await ada.page.$eval(".log", (log) => log.scrollIntoView());
   await pictures("phone-log", ada, { width: 400, height: 860, top: false });
-  await invite(ada, hub.address, pictures);
+  await invite(ada, hub.address);
   await pageOfNode(native, ada);
 }
 

@@ -23,6 +23,7 @@ const TELL_MS = 3_000;
 let mesh = null;
 /** Asks every view to look again. */
 let soon = () => {};
+let cut = false;
 /** Listeners hear of operations before there is a mesh to show. */
 let flowing = [];
 
@@ -48,7 +49,8 @@ function hear(event) {
   hearConnection(event);
   if (event.type.startsWith("ephemeral")) hearShown(event);
   if (event.type === "operation") flowing.push(event);
-  note(event);
+  // While cut off, that nobody is reached is no news.
+  if (!(cut && /^(link|hub)-/.test(event.type))) note(event);
   soon();
 }
 
@@ -99,10 +101,10 @@ function showMesh() {
 
 function beginCut() {
   element("cut").addEventListener("click", () => {
-    const back = mesh.status().disconnected;
-    if (back) mesh.reconnect();
-    else mesh.disconnect();
-    note({ type: back ? "brought-back" : "cut-off" });
+    cut = !mesh.status().disconnected;
+    note({ type: cut ? "cut-off" : "brought-back" });
+    if (cut) mesh.disconnect();
+    else mesh.reconnect();
     soon();
   });
 }
