@@ -57,7 +57,7 @@ impl Gossip {
             id[..8].copy_from_slice(&(number % MADE_UP).to_le_bytes());
             id[8..].copy_from_slice(&own.0[8..]);
             let node = NodeId([id, id].concat().try_into().unwrap_or_default());
-            let away = number % 16 == 0;
+            let away = number.is_multiple_of(16);
             let news = News::Alive { age_ms: 0, profile: Some((node, profile(1, "nobody", away))) };
             Rumour { session: SessionId(id), beat: self.beat, news }
         };
