@@ -26,6 +26,8 @@ use super::{
 const TEN_YEARS_MS: u64 = 10 * 365 * 86_400_000;
 /// An author who is proved a liar more often than this is closed altogether, without further proofs.
 const BRANCHED_MAX: usize = 8;
+/// Each of so many operations.
+const BRANCH_MAX: u64 = 3;
 /// So many rounds make a flood, this far from each other.
 const FLOOD_ROUNDS: u64 = 60;
 const FLOOD_EVERY: Duration = Duration::from_millis(50);
@@ -325,24 +327,27 @@ impl Adversary {
         }
         self.branched += 1;
         let seed = Seed::from_number(self.random.number());
-        let mut branches = Vec::new();
-        // One operation each: a log that has closed a replica keeps to the branch that it has, and what others need of
-        // a longer one does not come to it.
-        for side in 0..2 {
+        let mut branches: [Vec<Bytes>; 2] = Default::default();
+        for (side, branch) in (0..).zip(&mut branches) {
             let mut author = Author::new(view.space, view.keys.clone(), &seed);
-            let dependencies = known(&mut self.random, view);
-            branches.extend(author.write(&mut self.random, view.now.wall_ms + side, dependencies));
+            for _ in 0..1 + self.random.below(BRANCH_MAX) {
+                let dependencies = known(&mut self.random, view);
+                let entry = author.write(&mut self.random, view.now.wall_ms + side, dependencies);
+                let Some(entry) = entry else { break };
+                if let Some(first) = entry.operations().first().filter(|_| branch.is_empty()) {
+                    ledger.branched.insert(first.dot.replica, first.dot);
+                }
+                branch.push(entry.bytes().clone());
+            }
         }
-        let first = branches.first().and_then(|branch| branch.operations().first());
-        ledger.branched.extend(first.map(|operation| (operation.dot.replica, operation.dot)));
         let mut shots = Vec::new();
         let lone = view.prey.len() == 1;
         for to in 0..view.prey.len() {
             // The first two are told different things.
             let side = if to < 2 { to } else { self.random.below(2) as usize };
             let told = branches.iter().enumerate().filter(|(branch, _)| lone || *branch == side);
-            for (_, branch) in told {
-                let frames = frames::wrap(Protocol::OpLog, &new_blocks(branch.bytes().clone()));
+            for block in told.flat_map(|(_, branch)| branch) {
+                let frames = frames::wrap(Protocol::OpLog, &new_blocks(block.clone()));
                 shots.extend(Volley::of(Channel::Live, frames).innocent().at(to));
             }
         }
