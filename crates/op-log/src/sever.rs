@@ -6,7 +6,7 @@
 //! under which that author contradicts itself: nothing waits for them any more. What the author wrote is then there as
 //! far as it came, and what honest nodes wrote is there in full.
 //!
-//! That a replica is severed is not stored: opening finds what was accepted without all that it depends on.
+//! That a replica is severed is not stored: to open a log severs whatever something in it waits for and is a liar's.
 
 use meshwork_base::{NodeId, ReplicaId, Timestamp};
 
@@ -34,15 +34,13 @@ impl History {
         })
     }
 
-    /// Accepts, while opening, what was stored when replicas were severed.
+    /// Accepts, while opening, what was stored when replicas were severed. (What waited still is not told from it.)
     pub(crate) fn sever_again(&mut self, proofs: &Proofs, accepted: &mut Accepted) {
         let disproved = |history: &Self| {
             let mut missing = history.buffer.missing().map(|dot| dot.replica);
             missing.find(|replica| history.disproved_author(replica, proofs).is_some())
         };
-        while self.buffer.first().is_some()
-            && let Some(replica) = disproved(self)
-        {
+        while let Some(replica) = disproved(self) {
             self.sever(replica, accepted);
         }
     }

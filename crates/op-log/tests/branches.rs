@@ -78,6 +78,26 @@ fn what_depends_on_the_other_branch_comes_in_the_end_and_is_kept() {
 }
 
 #[test]
+fn what_came_in_one_block_with_something_that_waited_for_nothing_is_kept_too() {
+    let mut world = apart(2, 0);
+    let mut fresh = Host::open_with(Config::default(), 1, 60, world.now, Default::default()).unwrap();
+    std::mem::swap(&mut world.hosts[0], &mut fresh);
+    world.feed(0, None);
+    world.write(0, 1, b"honest");
+    world.merge(0, branch(1, 3)).unwrap();
+    world.write(0, 1, b"honest");
+    world.drain();
+    world.link(0, 1);
+    world.run(PATIENCE);
+    assert_eq!(honest(&world.hosts[1]), 2);
+    world.cut(0, 1);
+    let disk = world.hosts[1].disk.clone();
+    world.hosts[1] = Host::open(2, 50, world.now, disk).unwrap();
+    world.feed(1, None);
+    assert_eq!(honest(&world.hosts[1]), 2);
+}
+
+#[test]
 fn a_newcomer_gets_it_from_a_node_that_does_not_hold_what_it_depends_on() {
     let mut world = apart(3, 2);
     world.link(0, 1);
