@@ -14,20 +14,19 @@ use meshwork_transport::LinkId;
 use meshwork_wire::{Channel, Protocol};
 
 use super::{
-    Attack, Charge, Ledger, Overheard,
+    Attack, Ledger, Overheard,
     author::{self, Author},
     frames, noise,
     shake::{Shaken, Shakes},
     signals::Bodies,
     slander::{self, Gossip},
+    volley::{Shot, Volley},
 };
 
 /// An operation from the future is so far ahead.
 const TEN_YEARS_MS: u64 = 10 * 365 * 86_400_000;
 /// An author who is proved a liar more often than this is closed altogether, without further proofs.
 const BRANCHED_MAX: usize = 8;
-/// Each of so many operations.
-const BRANCH_MAX: u64 = 3;
 /// So many rounds make a flood, this far from each other.
 const FLOOD_ROUNDS: u64 = 60;
 const FLOOD_EVERY: Duration = Duration::from_millis(50);
@@ -75,46 +74,6 @@ pub(crate) struct View<'a> {
     pub(crate) prey: &'a [Prey],
     /// The correct nodes.
     pub(crate) victims: &'a [NodeId],
-}
-
-/// A frame that it sends.
-pub(crate) struct Shot {
-    /// To which of its prey.
-    pub(crate) to: usize,
-    pub(crate) channel: Channel,
-    pub(crate) frame: Bytes,
-    /// What the receiver will certainly hold against it.
-    pub(crate) charge: Charge,
-}
-
-/// The same for everybody.
-struct Volley {
-    channel: Channel,
-    frames: Vec<Bytes>,
-    charge: Option<Charge>,
-}
-
-impl Volley {
-    fn of(channel: Channel, frames: Vec<Bytes>) -> Self {
-        Self { channel, frames, charge: None }
-    }
-
-    /// Of one frame that says something for which its sender is certainly charged.
-    fn counted(self) -> Self {
-        Self { charge: Some(Charge::Counted), ..self }
-    }
-
-    fn innocent(self) -> Self {
-        Self { charge: Some(Charge::None), ..self }
-    }
-
-    fn at(self, to: usize) -> impl Iterator<Item = Shot> {
-        let Self { channel, frames, charge } = self;
-        frames.into_iter().map(move |frame| {
-            let charge = charge.unwrap_or_else(|| frames::charge(channel, &frame));
-            Shot { to, channel, frame, charge }
-        })
-    }
 }
 
 impl Adversary {
@@ -326,20 +285,7 @@ impl Adversary {
             return Vec::new();
         }
         self.branched += 1;
-        let seed = Seed::from_number(self.random.number());
-        let mut branches: [Vec<Bytes>; 2] = Default::default();
-        for (side, branch) in (0..).zip(&mut branches) {
-            let mut author = Author::new(view.space, view.keys.clone(), &seed);
-            for _ in 0..1 + self.random.below(BRANCH_MAX) {
-                let dependencies = known(&mut self.random, view);
-                let entry = author.write(&mut self.random, view.now.wall_ms + side, dependencies);
-                let Some(entry) = entry else { break };
-                if let Some(first) = entry.operations().first().filter(|_| branch.is_empty()) {
-                    ledger.branched.insert(first.dot.replica, first.dot);
-                }
-                branch.push(entry.bytes().clone());
-            }
-        }
+        let branches = author::branches(&mut self.random, view, ledger);
         let mut shots = Vec::new();
         let lone = view.prey.len() == 1;
         for to in 0..view.prey.len() {
@@ -365,7 +311,7 @@ impl Adversary {
 
     /// Dots that never come.
     fn missing(&mut self, view: &View<'_>) -> Vec<Dot> {
-        let mut dots = known(&mut self.random, view);
+        let mut dots = author::known(&mut self.random, view);
         if dots.is_empty() || self.random.chance(0.5) {
             dots.push(Dot::new(ReplicaId(self.random.bytes()), 1 + self.random.below(NEVER)));
         } else {
@@ -407,12 +353,6 @@ fn rumours(rumours: Vec<Rumour>) -> Volley {
 
 fn new_blocks(block: Bytes) -> Message {
     Message::Blocks { wanted: false, blocks: vec![block] }
-}
-
-/// Some operations that others have.
-fn known(random: &mut Random, view: &View<'_>) -> Vec<Dot> {
-    let dots = view.log.version().iter().map(|(replica, tip)| Dot::new(*replica, tip.sequence));
-    dots.filter(|_| random.chance(0.2)).collect()
 }
 
 fn note_forged(ledger: &mut Ledger, entry: &Entry) {

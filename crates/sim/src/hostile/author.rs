@@ -10,6 +10,8 @@ use meshwork_crdt_state as documents;
 use meshwork_identity::{KeyedHash, Purpose, Signature, Signer};
 use meshwork_op_log::{Entry, EntryWriter};
 
+use super::{Ledger, View};
+
 /// Where a block says who signed it, under which nonce, from which operation on, and what precedes that.
 const AUTHOR: std::ops::Range<usize> = 17..49;
 const NONCE: std::ops::Range<usize> = 49..65;
@@ -18,6 +20,8 @@ const PREVIOUS: std::ops::Range<usize> = 73..105;
 /// Where its operations begin, and what follows them.
 const OPERATIONS: usize = 107;
 const SIGNATURE_BYTES: usize = 64;
+/// The most operations of one of two branches.
+const BRANCH_MAX: u64 = 3;
 
 /// Who is said to have signed a block.
 pub(super) fn of(block: &Bytes) -> Option<NodeId> {
@@ -134,4 +138,28 @@ fn body(random: &mut Random) -> (DocumentId, Bytes) {
         });
     }
     (document, body)
+}
+
+/// Two branches of one new replica, each of a few operations.
+pub(super) fn branches(random: &mut Random, view: &View<'_>, ledger: &mut Ledger) -> [Vec<Bytes>; 2] {
+    let seed = Seed::from_number(random.number());
+    let mut branches: [Vec<Bytes>; 2] = Default::default();
+    for (side, branch) in (0..).zip(&mut branches) {
+        let mut author = Author::new(view.space, view.keys.clone(), &seed);
+        for _ in 0..1 + random.below(BRANCH_MAX) {
+            let dependencies = known(random, view);
+            let Some(entry) = author.write(random, view.now.wall_ms + side, dependencies) else { break };
+            if let Some(first) = entry.operations().first().filter(|_| branch.is_empty()) {
+                ledger.branched.insert(first.dot.replica, first.dot);
+            }
+            branch.push(entry.bytes().clone());
+        }
+    }
+    branches
+}
+
+/// Some operations that others have.
+pub(super) fn known(random: &mut Random, view: &View<'_>) -> Vec<Dot> {
+    let dots = view.log.version().iter().map(|(replica, tip)| Dot::new(*replica, tip.sequence));
+    dots.filter(|_| random.chance(0.2)).collect()
 }

@@ -14,13 +14,15 @@ mod overheard;
 mod shake;
 mod signals;
 mod slander;
+mod volley;
 
-pub(crate) use adversary::{Adversary, Prey, Shot, View};
+pub(crate) use adversary::{Adversary, Prey, View};
 pub(crate) use frames::Charge;
 pub(crate) use ledger::Ledger;
 pub(crate) use overheard::Overheard;
 pub(crate) use shake::Shaken;
 pub(crate) use signals::Bodies;
+pub(crate) use volley::Shot;
 
 use meshwork::Random;
 use serde::{Deserialize, Serialize};
