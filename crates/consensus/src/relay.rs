@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use meshwork_base::{NodeId, SessionId};
+use meshwork_base::{NodeId, Place, RELAYS, SessionId};
 
 use crate::{
     Message, SignedReceipt,
@@ -17,9 +17,6 @@ use crate::{
 
 /// What the receipts of one message take at most, unless it is a single one.
 const BUNDLE_BYTES_MAX: usize = 32 * 1024;
-
-/// So many pass a receipt on to one node, so that two that are slow or hostile change nothing.
-const RELAYS: usize = 3;
 
 /// While links change everywhere nobody knows yet whose task is what: so many looks in a row are left out at most.
 const RESTLESS_MAX: u8 = 3;
@@ -157,8 +154,8 @@ impl Relay {
         let others = match self.peers.values().find(|peer| peer.node == *issuer) {
             // Of the neighbours that both have, those nearest to a place that the two determine.
             Some(issuer) => {
-                let place = NodeId(xor(&issuer.node, &to.node));
-                let before_us = |node: &&NodeId| xor(&place, node) < xor(&place, &self.own);
+                let place = Place::between(&issuer.node.0, &to.node.0);
+                let before_us = |node: &&NodeId| place.is_nearer(&node.0, &self.own.0);
                 to.linked.intersection(&issuer.linked).filter(before_us).take(RELAYS).count()
             }
             None => {
@@ -206,9 +203,4 @@ fn bundle(receipts: Vec<SignedReceipt>) -> Vec<Message> {
         }
     };
     bundles.into_iter().map(message).collect()
-}
-
-/// How far two nodes are apart (Kademlia's metric).
-fn xor(a: &NodeId, b: &NodeId) -> [u8; 32] {
-    std::array::from_fn(|index| a.0[index] ^ b.0[index])
 }

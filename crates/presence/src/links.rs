@@ -6,16 +6,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use meshwork_base::{Monotonic, NodeId, SessionId};
+use meshwork_base::{Monotonic, NodeId, Place, RELAYS, SessionId};
 
 use crate::{
     Message, News, Profile, Rumour,
     message::{HEARS_MAX, split},
     roster::{Entry, Farewell, Roster},
 };
-
-/// So many pass on to one session what they hear of another, so that two that are slow or hostile change nothing.
-const RELAYS: usize = 3;
 
 /// A profile that was told is told again with every so many beats: whoever was told a lie in between learns better.
 const PROFILE_AGAIN: u8 = 20;
@@ -185,9 +182,8 @@ impl Links {
         let Some(subject) = self.peers.get(&session) else {
             return self.peers.values().filter(|link| tells(link)).take(RELAYS).count();
         };
-        // Of the neighbours that both have, those nearest to a place that the two determine (Kademlia's metric).
-        let place = xor(&session, &peer);
-        let before_us = |other: &&SessionId| xor(&place, other) < xor(&place, &own);
+        let place = Place::between(&session.0, &peer.0);
+        let before_us = |other: &&SessionId| place.is_nearer(&other.0, &own.0);
         let still_does = |other: &&SessionId| self.peers.get(other).is_none_or(tells);
         let both = subject.hears.iter().filter(|other| before_us(other) && link.hears(other));
         both.filter(still_does).take(RELAYS).count()
@@ -233,9 +229,4 @@ pub(crate) fn farewells(roster: &Roster) -> Vec<Rumour> {
     farewells
         .map(|(session, gone)| Rumour { session: *session, beat: gone.entry.beat, news: News::Left })
         .collect()
-}
-
-/// How far two sessions are apart.
-fn xor(a: &SessionId, b: &SessionId) -> SessionId {
-    SessionId(std::array::from_fn(|index| a.0[index] ^ b.0[index]))
 }
