@@ -110,6 +110,9 @@ impl OpLog {
     fn keep_proof(&mut self, now: Timestamp, from: Option<SessionId>, dot: Dot, proof: Proof) {
         let author = proof.author;
         self.proofs.insert(dot.replica, proof);
+        if !self.proofs.has_patience(&author) {
+            self.to_sever.insert(dot.replica);
+        }
         if self.proofs.is_liar(&author) {
             tracing::warn!(%author, "it contradicted itself too often: all that it writes is closed");
             self.history.close_author(author);

@@ -1,7 +1,7 @@
 //! The machine: dispatch, storage, timers. What it does with each input lies in the files named in the match.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -55,6 +55,8 @@ pub struct OpLog {
     /// Why replicas are closed.
     pub(crate) proofs: Proofs,
     pub(crate) overdue: Overdue,
+    /// The replicas for which nothing is to wait from now on.
+    pub(crate) to_sever: BTreeSet<ReplicaId>,
     closing: Closing,
     pub(crate) effects: VecDeque<Effect>,
 }
@@ -103,6 +105,7 @@ impl OpLog {
             fetches: BTreeMap::new(),
             proofs: Proofs::default(),
             overdue: Overdue::default(),
+            to_sever: BTreeSet::new(),
             closing: Closing::Open,
             effects: VecDeque::new(),
         }

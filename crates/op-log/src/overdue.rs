@@ -35,7 +35,7 @@ impl Overdue {
 impl OpLog {
     /// Begins to look once something waits.
     pub(crate) fn notice_waits(&mut self, now: Timestamp) {
-        self.sever_impatiently(now);
+        self.sever(now);
         if self.overdue.due.is_none() && self.history.buffer.missing().next().is_some() {
             self.look_at_waits(now);
         }
@@ -53,7 +53,8 @@ impl OpLog {
         }
         let waits = !self.overdue.noted.is_empty();
         self.overdue.due = waits.then(|| now.monotonic + self.config.waiting_told());
-        self.lose_patience(now);
+        self.lose_patience();
+        self.sever(now);
         let missing: BTreeSet<Dot> = self.history.buffer.missing().collect();
         let dots = missing.into_iter().filter(|dot| self.overdue.is_told(*dot)).take(DOTS_TOLD_MAX);
         let dots: Vec<Dot> = dots.collect();

@@ -75,9 +75,9 @@ impl Proofs {
         !self.lost_patience.contains(author)
     }
 
-    /// Whether there is any author for whom nothing waits.
-    pub(crate) fn lacks_patience(&self) -> bool {
-        !self.lost_patience.is_empty()
+    /// The replicas under which this author is proved to contradict itself.
+    pub(crate) fn against(&self, author: &NodeId) -> impl Iterator<Item = ReplicaId> {
+        self.of.iter().filter(move |(_, proof)| proof.author == *author).map(|(replica, _)| *replica)
     }
 
     /// Whether there is room for a proof against another replica of its author.

@@ -8,7 +8,7 @@
 //!
 //! That a replica is severed is not stored: to open a log severs whatever something in it waits for and is a liar's.
 
-use meshwork_base::{NodeId, ReplicaId, Timestamp};
+use meshwork_base::{Dot, NodeId, ReplicaId, Timestamp};
 
 use crate::{
     OpLog,
@@ -47,35 +47,30 @@ impl History {
 }
 
 impl OpLog {
-    /// Somebody has waited too long: what is overdue and written by liars is waited for no longer.
-    pub(crate) fn lose_patience(&mut self, now: Timestamp) {
+    /// Somebody has waited too long: patience with the authors of what is overdue ends, if they are liars.
+    pub(crate) fn lose_patience(&mut self) {
         let overdue = self.history.buffer.missing().filter(|dot| self.overdue.is_told(*dot));
-        let authors = overdue.filter_map(|dot| self.history.disproved_author(&dot.replica, &self.proofs));
-        for author in authors.collect::<Vec<_>>() {
+        let liars = overdue.filter_map(|Dot { replica, .. }| {
+            Some((replica, self.history.disproved_author(&replica, &self.proofs)?))
+        });
+        for (replica, author) in liars.collect::<Vec<_>>() {
             tracing::warn!(%author, "it contradicts itself: what depends on that waits no longer");
             self.proofs.lose_patience(author);
+            self.to_sever.extend(self.proofs.against(&author));
+            self.to_sever.insert(replica);
         }
-        self.sever_impatiently(now);
     }
 
-    /// Severs what is waited for of authors with whom patience was lost.
-    pub(crate) fn sever_impatiently(&mut self, now: Timestamp) {
-        if !self.proofs.lacks_patience() {
+    /// Severs what is to be severed. Not while other operations are on their way to the documents: those come first.
+    pub(crate) fn sever(&mut self, now: Timestamp) {
+        if self.to_sever.is_empty() {
             return;
         }
         let mut accepted = Accepted::default();
-        while let Some(replica) = self.next_to_sever() {
+        while let Some(replica) = self.to_sever.pop_first() {
             self.history.sever(replica, &mut accepted);
         }
         let operations = self.settle(now, None, accepted);
         self.deliver(operations);
-    }
-
-    fn next_to_sever(&self) -> Option<ReplicaId> {
-        let mut missing = self.history.buffer.missing().map(|dot| dot.replica);
-        missing.find(|replica| {
-            let author = self.history.disproved_author(replica, &self.proofs);
-            author.is_some_and(|author| !self.proofs.has_patience(&author))
-        })
     }
 }
