@@ -6,20 +6,8 @@ use anyhow::{Context, Result};
 
 use crate::{
     process::report,
-    workspace::{Dependency, Package, Workspace},
+    workspace::{CORE, DOMAINS, Dependency, Package, Workspace},
 };
-
-/// What everything else stands on.
-const CORE: &[&str] = &["meshwork-base", "meshwork-wire", "meshwork-identity"];
-/// The crates of one domain each, which do not know each other.
-const DOMAINS: &[&str] = &[
-    "meshwork-op-log",
-    "meshwork-crdt-state",
-    "meshwork-presence",
-    "meshwork-discovery",
-    "meshwork-transport",
-    "meshwork-consensus",
-];
 
 /// Which of our crates each of our crates may depend on. Development dependencies are free, but for those on
 /// [`NOBODY_USES`]. The shell is further restricted to the feature [`SHELL_FEATURE`].

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     process::{output, report},
     source,
-    workspace::{MACHINES, Workspace},
+    workspace::{Workspace, machines},
 };
 
 /// Crates that no machine is built from, also not by way of others. A name ending in `*` stands for all that
@@ -66,7 +66,7 @@ const FORBIDDEN: [(&str, &str); 28] = [
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut complaints = Vec::new();
     let mut files = 0;
-    for name in MACHINES {
+    for name in machines() {
         complaints.extend(impure_crates(&tree(name)?).into_iter().map(|used| {
             format!(
                 "{name} is built from `{used}` even without features; see `cargo tree -p {name} \
@@ -83,7 +83,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         }
     }
     report(&complaints, "the invariant “no ambient anything” (ARCHITECTURE.md)")?;
-    eprintln!("{} crates are pure without features, and so are their {files} files", MACHINES.len());
+    eprintln!("{} crates are pure without features, and so are their {files} files", machines().len());
     Ok(())
 }
 

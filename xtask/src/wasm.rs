@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::{
     process::{cargo, output, run as run_command},
-    workspace::{MACHINES, Workspace},
+    workspace::{Workspace, machines},
 };
 
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -23,7 +23,7 @@ pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<()> {
     // Compilers of two origins do not share a directory well.
     command.arg("--target-dir").arg(workspace.target_directory.join("wasm"));
     let machines =
-        MACHINES.into_iter().filter(|machine| only.is_empty() || only.iter().any(|name| name == machine));
+        machines().into_iter().filter(|machine| only.is_empty() || only.iter().any(|name| name == machine));
     for machine in machines {
         command.args(["-p", workspace.package(machine)?.name.as_str()]);
     }

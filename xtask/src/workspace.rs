@@ -7,22 +7,22 @@ use serde::Deserialize;
 
 use crate::process::output;
 
-/// The crates that build for browsers without their default features: pure, or with the impure behind a
-/// feature.
-pub(crate) const MACHINES: [&str; 12] = [
-    "meshwork-base",
-    "meshwork-wire",
-    "meshwork-identity",
+/// What everything else stands on.
+pub(crate) const CORE: &[&str] = &["meshwork-base", "meshwork-wire", "meshwork-identity"];
+/// The crates of one domain each, which do not know each other.
+pub(crate) const DOMAINS: &[&str] = &[
     "meshwork-op-log",
     "meshwork-crdt-state",
     "meshwork-presence",
     "meshwork-discovery",
     "meshwork-transport",
     "meshwork-consensus",
-    "meshwork-storage",
-    "meshwork-hub",
-    "meshwork",
 ];
+
+/// The crates that build for browsers without their default features: pure, or with the impure behind a feature.
+pub(crate) fn machines() -> Vec<&'static str> {
+    [CORE, DOMAINS, &["meshwork-storage", "meshwork-hub", "meshwork"]].concat()
+}
 
 #[derive(Deserialize)]
 pub(crate) struct Workspace {
