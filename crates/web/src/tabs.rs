@@ -25,7 +25,7 @@ extern "C" {
 }
 
 /// Where the machines believe this hub to be.
-const URL: &str = "ws://tabs.invalid/";
+const HOST: &str = "tabs.invalid";
 
 /// The other tabs.
 pub(crate) struct Tabs {
@@ -50,11 +50,11 @@ impl Tabs {
 
     /// For discovery's list of hubs: the last one, so that it never decides about the space.
     pub(crate) fn url() -> Option<Url> {
-        URL.parse().ok()
+        format!("ws://{HOST}/").parse().ok()
     }
 
     pub(crate) fn are_at(url: &Url) -> bool {
-        url.host_str() == Some("tabs.invalid")
+        url.host_str() == Some(HOST)
     }
 
     /// Whether discovery's hub of this number is the tabs.
