@@ -257,7 +257,9 @@ impl Demo {
             let mut reports = demo.members.iter().filter_map(|member| member.report.as_ref());
             let Some(first) = reports.next() else { return false };
             let total: u64 = first.version.values().sum();
-            let settled = |report: &Report| report.confirmed >= total && report.links == all_links;
+            let settled = |report: &Report| {
+                report.unstored == 0 && report.confirmed >= total && report.links == all_links
+            };
             let equal =
                 |other: &Report| other.version == first.version && other.state_hash == first.state_hash;
             settled(first) && reports.all(|other| equal(other) && settled(other))

@@ -60,6 +60,8 @@ pub(crate) enum Tell {
 pub(crate) struct Report {
     /// What is held: visible in the documents and durable.
     pub(crate) version: BTreeMap<ReplicaId, u64>,
+    /// Operations that are visible in the documents, but not durable yet.
+    pub(crate) unstored: u64,
     /// A hash of all documents.
     pub(crate) state_hash: Hash,
     /// Operations that are known to be confirmed.

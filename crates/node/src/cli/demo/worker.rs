@@ -162,10 +162,17 @@ async fn report(node: &Node, notes: &SharedNotes) -> Result<Report> {
     let state_hash = node.read(|documents| documents.state_hash()).await?;
     let applied = node.read(|documents| documents.applied_version()).await?;
     let stored = node.stored_version();
-    let version = applied.iter().map(|(replica, n)| (*replica, n.min(stored.sequence(replica)))).collect();
+    let mut unstored = 0;
+    let version = applied.iter().map(|(replica, visible)| {
+        let held = visible.min(stored.sequence(replica));
+        unstored += visible - held;
+        (*replica, held)
+    });
+    let version = version.collect();
     let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(Report {
         version,
+        unstored,
         state_hash,
         confirmed: status.confirmed_operations,
         links: status.connected_peers.len(),
