@@ -57,6 +57,12 @@ impl Buffer {
         self.operations
     }
 
+    /// How many of `replica` do.
+    pub(crate) fn operations_of(&self, replica: &ReplicaId) -> usize {
+        let blocks = self.waiting.range((*replica, 0)..=(*replica, u64::MAX));
+        blocks.map(|(_, waiting)| waiting.block.operations.len()).sum()
+    }
+
     /// The most bytes and the most blocks that one peer left waiting.
     pub(crate) fn fullest(&self) -> (usize, usize) {
         let usage = self.usage.values();

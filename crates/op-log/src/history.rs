@@ -390,11 +390,6 @@ impl History {
     pub(crate) fn buffered(&self) -> (usize, usize) {
         self.buffer.fullest()
     }
-
-    /// How many operations wait to become ready.
-    pub(crate) fn waiting(&self) -> usize {
-        self.buffer.operations() + self.chains.values().map(|chain| chain.unready.len()).sum::<usize>()
-    }
 }
 
 /// `version` without `replica`.

@@ -59,7 +59,7 @@ impl OpLog {
         let dots = missing.into_iter().filter(|dot| self.overdue.is_told(*dot)).take(DOTS_TOLD_MAX);
         let dots: Vec<Dot> = dots.collect();
         if news && !dots.is_empty() {
-            let operations = self.history.waiting() as u64;
+            let operations = self.waiting();
             tracing::warn!(operations, ?dots, "operations wait for others that no linked peer has");
             self.emit(Event::Waiting { operations, dots });
         }

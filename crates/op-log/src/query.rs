@@ -2,7 +2,10 @@
 
 use meshwork_base::{Dot, Fill, ReplicaId, Version};
 
-use crate::{Incarnation, OpLog, Operation, chain::Held};
+use crate::{
+    Incarnation, OpLog, Operation,
+    chain::{Chain, Held},
+};
 
 impl OpLog {
     /// Everything accepted: verified, delivered, causally closed. Own operations are in from their signature on.
@@ -23,7 +26,17 @@ impl OpLog {
     /// How many operations wait: those of others for what they depend on, our own for storage.
     pub fn pending(&self) -> u64 {
         let stored = self.stored.sequence(&self.author.replica);
-        self.history.waiting() as u64 + (self.author.next - 1).saturating_sub(stored)
+        self.waiting() + (self.author.next - 1).saturating_sub(stored)
+    }
+
+    /// How many operations of others wait. Of a replica that its author contradicts none does unless others need it.
+    pub(crate) fn waiting(&self) -> u64 {
+        let (chains, buffer) = (&self.history.chains, &self.history.buffer);
+        let linked: usize = chains.values().map(|chain| chain.unready.len()).sum();
+        let not_needed = |replica, chain: &Chain| chain.closed && buffer.needed(replica) <= chain.held;
+        let idle = chains.iter().filter(|(replica, chain)| not_needed(replica, chain));
+        let idle = idle.map(|(replica, chain)| chain.unready.len() + buffer.operations_of(replica));
+        (buffer.operations() + linked - idle.sum::<usize>()) as u64
     }
 
     /// How full its buffers are.
