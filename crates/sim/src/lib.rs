@@ -46,4 +46,4 @@ pub use plan::{Plan, PlannedEdit, PlannedFault};
 pub use plant::Bug;
 pub use scenario::{Clocks, Packets, Rate, Scenario, ScenarioError};
 pub use trace::{Entry, Trace, What};
-pub use world::{Outcome, World};
+pub use world::{Outcome, Scale, World};

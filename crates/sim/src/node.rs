@@ -147,15 +147,15 @@ impl Node {
         !self.is_up() && self.down == 0 && self.disk.unreadable == 0
     }
 
-    /// It is gone, by a crash or after it has closed.
-    pub(crate) fn stop(&mut self, now: Monotonic) {
+    /// It is gone, by a crash or after it has closed. Returns its machines, whose memory the system takes back.
+    pub(crate) fn stop(&mut self, now: Monotonic) -> Option<Box<Mesh>> {
         if let Some(life) = self.lives.last_mut() {
             life.ended.get_or_insert(now);
         }
-        self.mesh = None;
         self.doomed = None;
         self.closing = false;
         self.waiting.clear();
+        self.mesh.take()
     }
 
     /// Starts at the true moment `now` with what the disk kept; returns what that is.

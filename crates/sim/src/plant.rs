@@ -72,6 +72,8 @@ pub enum Bug {
     TrustProofs,
     /// Connections that came to nothing are not closed.
     LeaveOpen,
+    /// Every message between the machines is noted down and kept.
+    Hoard,
     /// Whoever has left by a hub's word is gone.
     ObeyHub,
     /// A replica goes on after a crash as after a clean end, and does not listen to what others hold of it.
@@ -108,11 +110,12 @@ pub(crate) struct Careless {
     own: Option<ReplicaId>,
     deliveries: u64,
     beats: BTreeMap<SessionId, u64>,
+    hoard: Vec<String>,
 }
 
 impl Careless {
     pub(crate) fn new(courier: Shuffled, bug: Bug) -> Self {
-        Self { courier, bug, held: None, own: None, deliveries: 0, beats: BTreeMap::new() }
+        Self { courier, bug, held: None, own: None, deliveries: 0, beats: BTreeMap::new(), hoard: Vec::new() }
     }
 
     /// Every other delivery waits until the next one has overtaken it.
@@ -170,6 +173,7 @@ impl Courier for Careless {
                 *highest = rumour.beat.max(*highest);
                 *highest == rumour.beat
             }),
+            (Bug::Hoard, message) => self.hoard.push(format!("{message:?}")),
             (Bug::ObeyHub, Routed::Transport(transport::Input::PeerGone { session })) => {
                 let gone = presence::Input::PeerDown { peer: *session, left: true };
                 self.courier.post(Letter { from: letter.from, message: Routed::Presence(gone) });

@@ -8,6 +8,7 @@ mod durability;
 mod ephemeral;
 mod equivocation;
 mod links;
+mod memory;
 mod presence;
 mod progress;
 mod receipts;
@@ -73,6 +74,14 @@ pub(crate) struct Start {
     pub(crate) disk_lost: bool,
 }
 
+/// What a node was made of when it died.
+pub(crate) struct Weight {
+    /// All that it had on the heap.
+    pub(crate) bytes: u64,
+    /// How many operations it held.
+    pub(crate) operations: u64,
+}
+
 /// `Err` says how the invariant is broken.
 pub(crate) type Verdict = Result<(), String>;
 
@@ -106,6 +115,11 @@ pub(crate) trait Invariant {
 
     /// A node was driven and is at rest again. Times are its own.
     fn stepped(&mut self, _scene: &Scene<'_>, _node: usize, _mesh: &Mesh, _step: Step) -> Verdict {
+        Ok(())
+    }
+
+    /// A node is gone, and this is what it took. Only in worlds with a scale.
+    fn weighed(&mut self, _scene: &Scene<'_>, _node: usize, _weight: &Weight) -> Verdict {
         Ok(())
     }
 
@@ -145,6 +159,7 @@ pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
         Box::new(ephemeral::Ephemeral),
         Box::new(equivocation::Equivocation::new(nodes)),
         Box::new(links::Links::default()),
+        Box::new(memory::Memory),
         Box::new(presence::Presence),
         Box::new(receipts::Receipts::new(nodes)),
         Box::new(progress::Progress::new(nodes)),

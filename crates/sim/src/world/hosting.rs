@@ -58,13 +58,15 @@ impl World {
     }
 
     /// A node's process is gone; others learn of it by silence.
-    fn stop(&mut self, node: usize) {
+    pub(super) fn stop(&mut self, node: usize) {
         for end in self.network.ends_of(node) {
             self.network.disconnect(end);
         }
         self.network.forget(node);
         self.hub_lost(node);
-        self.nodes[node].stop(self.now);
+        if let Some(mesh) = self.nodes[node].stop(self.now) {
+            self.weigh(node, mesh);
+        }
     }
 
     pub(super) fn wake(&mut self, node: usize, life: u64) {

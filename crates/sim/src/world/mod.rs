@@ -6,6 +6,7 @@ mod hosting;
 mod hub;
 mod lies;
 mod links;
+mod scale;
 
 use std::{
     cmp::Reverse,
@@ -31,6 +32,8 @@ use crate::{
 
 use attacks::Hostile;
 use hub::{Hubs, Towards};
+
+pub use scale::Scale;
 
 /// How often invariants that need time are asked, while faults happen and afterwards.
 const LOOK_EVERY: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(1)];
@@ -126,6 +129,7 @@ pub struct World {
     hostile: Hostile,
     trace: Trace,
     invariants: Vec<Box<dyn Invariant>>,
+    scale: Option<Scale>,
     violation: Option<Violation>,
     /// The faults that are going on.
     begun: BTreeSet<usize>,
@@ -193,6 +197,7 @@ impl World {
             hubs: Hubs::new(plan.all_nodes(), verifier, seed.fork("hub")),
             trace,
             invariants: invariants::all(&plan),
+            scale: None,
             violation: None,
             begun: BTreeSet::new(),
             last_loud: Monotonic(1_000_000),
@@ -229,6 +234,7 @@ impl World {
             self.now = at;
             self.happen(event);
         }
+        self.weigh_all();
         if !self.settled && self.violation.is_none() {
             let (invariant, missing) = self.missing.clone();
             let what = format!("{missing}, {} s after the faults ended", self.plan.settle_ms / 1000);
