@@ -1,5 +1,6 @@
 //! Nothing that is sent to a node makes it take more memory than it may: nodes die in the middle of every attack, and what
 //! the allocator gets back of each is counted.
+#![allow(clippy::unwrap_used, reason = "a failed test panics")]
 
 use meshwork_sim::{
     AfterCrash, Attack, Bug, Clock, Fault, Outcome, Plan, PlannedFault, Scenario, Trace, World,
