@@ -35,7 +35,7 @@ pub struct Config {
     /// What all kept proofs of equivocation may take, in bytes. (They are kept without the operations' bodies, mostly
     /// some hundred bytes each.)
     pub proof_bytes_max: usize,
-    /// How many operations are delivered at a time while opening.
+    /// How many operations are delivered at a time.
     pub deliver_operations_max: usize,
     /// Operations that have waited this long (at most twice) for others that no linked peer has are told of, in
     /// milliseconds.

@@ -129,10 +129,15 @@ impl OpLog {
         self.effects.push_back(Effect::Misbehaved { peer, reason: reason.into() });
     }
 
-    pub(crate) fn deliver(&mut self, mut operations: Vec<Operation>) {
-        while !operations.is_empty() {
-            let rest = operations.split_off(operations.len().min(self.config.deliver_operations_max));
-            self.effects.push_back(Effect::Deliver(std::mem::replace(&mut operations, rest)));
+    pub(crate) fn deliver(&mut self, operations: Vec<Operation>) {
+        let max = self.config.deliver_operations_max;
+        if operations.len() <= max {
+            self.effects.extend((!operations.is_empty()).then_some(Effect::Deliver(operations)));
+            return;
+        }
+        let mut rest = operations.into_iter();
+        while rest.len() > 0 {
+            self.effects.push_back(Effect::Deliver(rest.by_ref().take(max).collect()));
         }
     }
 

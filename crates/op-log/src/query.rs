@@ -1,5 +1,7 @@
 //! Questions that change nothing.
 
+use std::collections::BTreeMap;
+
 use meshwork_base::{Dot, Fill, ReplicaId, Version};
 
 use crate::{
@@ -21,6 +23,26 @@ impl OpLog {
     /// How many operations the log holds.
     pub fn operations(&self) -> u64 {
         self.history.version.operations()
+    }
+
+    /// Whether a linked peer may have operations that are not held here.
+    pub fn lacks_any(&self) -> bool {
+        self.links.values().any(|link| !link.remote.is_empty())
+    }
+
+    /// How many operations are known of: those held, and those that linked peers say they have. Replicas that will not be
+    /// fetched are left out.
+    pub fn known_operations(&self) -> u64 {
+        let mut lacking = BTreeMap::new();
+        for (replica, tip) in self.links.values().flat_map(|link| &link.remote) {
+            let grows = *replica != self.author.replica && !self.history.is_closed(replica);
+            let lack = tip.sequence.saturating_sub(self.history.version.sequence(replica));
+            if grows && lack > 0 {
+                let most: &mut u64 = lacking.entry(*replica).or_default();
+                *most = lack.max(*most);
+            }
+        }
+        lacking.into_values().fold(self.operations(), u64::saturating_add)
     }
 
     /// How many operations wait: those of others for what they depend on, our own for storage.

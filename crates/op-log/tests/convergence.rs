@@ -8,10 +8,35 @@ use std::time::Duration;
 use common::{Host, Rows, World, apply};
 use meshwork_base::{Seed, Table};
 use meshwork_op_log::{Config, Event, Input};
+use meshwork_wire::Channel;
 use proptest::prelude::*;
 
 fn synced(host: &Host) -> usize {
     host.events.iter().filter(|event| matches!(event, Event::Synced { .. })).count()
+}
+
+#[test]
+fn what_peers_have_is_known_before_it_is_held() {
+    let mut world = World::new(3);
+    world.write(0, 3, b"of the first");
+    world.write(2, 1, b"own");
+    world.drain();
+    world.link(0, 1);
+    world.drain();
+    world.link(0, 2);
+    world.link(1, 2);
+    let mut seen = std::collections::BTreeSet::new();
+    let mut control = |world: &mut World| {
+        let two = &world.hosts[2].log;
+        seen.insert((two.operations(), two.known_operations(), two.lacks_any()));
+        let lanes = [(0, 2), (1, 2), (2, 0), (2, 1)].map(|(from, to)| (from, to, Channel::Control));
+        lanes.into_iter().any(|lane| world.hand_over(lane))
+    };
+    while control(&mut world) {}
+    world.drain();
+    control(&mut world);
+    // Two peers have the same: it counts once.
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [(1, 1, false), (1, 4, true), (4, 4, false)]);
 }
 
 #[test]
