@@ -108,6 +108,8 @@ export async function startNode(name, hub, room) {
     lines,
     json: async () => JSON.parse(await run(["get", "--api", address, "app"])),
     set: (path, value) => run(["set", "--api", address, "app", path, JSON.stringify(value)]),
+    /** How many it holds. */
+    operations: async () => (await call("/api/status")).operation_log_size,
     /** The names of the members that it is linked to. */
     linked: async () => (await call("/api/status")).connected_peers.map((peer) => peer.name).sort(),
   };

@@ -5,6 +5,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { apart } from "./apart.mjs";
+import { catchUp, measureCatchUp } from "./catchup.mjs";
 import { hidden } from "./hidden.mjs";
 import { asTab, endAll, openTab, serve, startBrowser, startHub, startNode, until } from "./mesh.mjs";
 import { measure } from "./measure.mjs";
@@ -249,7 +250,7 @@ async function picture(tab, kind) {
 
 /** What two browsers are tried with, the same one twice or two kinds; and what is tried with one alone. */
 const TOGETHER = [scenario, guide, invitation, (kinds) => bothRoles(kinds[0]), apart];
-const ALONE = [withoutHub, killed, withHub, withoutWebRtc, clearedAlone, clearedAmongTabs, clearedAmongOthers];
+const ALONE = [catchUp, withoutHub, killed, withHub, withoutWebRtc, clearedAlone, clearedAmongTabs, clearedAmongOthers];
 
 async function pass(title, tests) {
   console.log(title);
@@ -296,7 +297,10 @@ for (const pair of pairs) {
   if (measuring) tests.push(() => measure(pair, says));
   passed = (await pass(pair.join(" and "), tests)) && passed;
 }
-for (const kind of kinds) passed = (await pass(`${kind} alone`, ALONE.map((test) => () => test(kind, says)))) && passed;
+for (const kind of kinds) {
+  const tests = measuring ? [...ALONE, measureCatchUp] : ALONE;
+  passed = (await pass(`${kind} alone`, tests.map((test) => () => test(kind, says)))) && passed;
+}
 if (hasWebKit()) passed = (await pass("WebKitGTK", [() => webkit(says)])) && passed;
 else console.log("WebKitGTK is left out: on Debian, `apt-get install webkit2gtk-driver xvfb`");
 process.exit(passed && (await hiddenPassed) ? 0 : 1);

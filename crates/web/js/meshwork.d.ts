@@ -145,6 +145,10 @@ export interface Status {
   clock: { [replica: string]: number };
   /** Operations held. */
   operations: number;
+  /** Operations that documents show. */
+  shown: number;
+  /** Operations known of: held, or said to be held by linked members. */
+  known: number;
   /** Operations that wait for others, or to be stored. */
   pending: number;
   /** Cut off by `disconnect()`. */
@@ -211,6 +215,8 @@ export interface MeshEvents {
   operation: DocumentChange;
   /** All that a peer had is here, and all that we have is there. */
   synced: { session: string };
+  /** How many operations documents show of those known of: now and then while there are more, and once all are shown. */
+  progress: { shown: number; known: number };
   /** This node's operations up to `upTo` are durable here. */
   stored: { replica: string; upTo: number };
   /** Operations `from` to `upTo` of a replica are stored on enough nodes. */

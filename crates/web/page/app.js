@@ -13,6 +13,7 @@ import { beginInvite } from "./invite.js";
 import { beginLog, showLog } from "./log.js";
 import { authorOf, hearShown, meet, tell } from "./nodes.js";
 import { beginPeople, showPeople } from "./people.js";
+import { hearProgress } from "./progress.js";
 import { beginState, showFigures, showHash, showState } from "./state.js";
 import { drawing } from "./views.js";
 
@@ -35,6 +36,8 @@ async function enter(options, place) {
     say("not in a mesh");
     throw error;
   }
+  // What let us in has taken a while already: the page gets its turn.
+  await new Promise((resolve) => setTimeout(resolve));
   // For whoever looks at it in the browser's console.
   globalThis.mesh = mesh;
   document.title = `${place.room} · meshwork`;
@@ -49,6 +52,7 @@ function hear(event) {
   hearConnection(event);
   if (event.type.startsWith("ephemeral")) hearShown(event);
   if (event.type === "operation") flowing.push(event);
+  if (event.type === "progress") hearProgress(event);
   // While cut off, that nobody is reached is no news.
   if (!(cut && /^(link|hub)-/.test(event.type))) note(event);
   soon();

@@ -5,7 +5,9 @@ import { manyInWords } from "./words.js";
 
 /** So many entries are shown of a document: more is for no eye. */
 const ENTRIES_MAX = 300;
-const HASH_MS_MAX = 20;
+const HASH_MS_MAX = 8;
+/** It grows by leaps while much comes in. */
+const HASHED_OPERATIONS_MAX = 5_000;
 
 export function showState(mesh) {
   const documents = element("documents");
@@ -18,22 +20,29 @@ export function showState(mesh) {
 
 /** How long the last hash took. It visits all documents: of large ones it is worked out when a person asks for it. */
 let hashMs = 0;
+/** What was shown when a person last asked. */
+let workedOut = null;
 
 export function beginState(mesh, soon) {
   element("documents").addEventListener("change", soon);
   element("hash").addEventListener("click", () => {
     hashMs = 0;
-    showHash(mesh);
+    workOut(mesh);
   });
 }
 
 export function showHash(mesh) {
+  const { shown } = mesh.status();
+  if (hashMs <= HASH_MS_MAX && shown <= HASHED_OPERATIONS_MAX) return workOut(mesh);
+  if (shown === workedOut) return;
   const button = element("hash");
-  if (hashMs > HASH_MS_MAX) {
-    write(button, "work out");
-    button.title = "";
-    return;
-  }
+  write(button, "work out");
+  button.title = "";
+}
+
+function workOut(mesh) {
+  const button = element("hash");
+  workedOut = mesh.status().shown;
   const began = performance.now();
   const hash = mesh.stateHash();
   hashMs = performance.now() - began;

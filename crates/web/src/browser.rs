@@ -86,6 +86,63 @@ impl Drop for Timer {
     }
 }
 
+#[wasm_bindgen]
+extern "C" {
+    type MessageChannel;
+    #[wasm_bindgen(constructor)]
+    fn new() -> MessageChannel;
+    #[wasm_bindgen(method, getter)]
+    fn port1(this: &MessageChannel) -> MessagePort;
+    #[wasm_bindgen(method, getter)]
+    fn port2(this: &MessageChannel) -> MessagePort;
+    type MessagePort;
+    #[wasm_bindgen(method, setter)]
+    fn set_onmessage(this: &MessagePort, callback: &JsValue);
+    #[wasm_bindgen(method, js_name = postMessage)]
+    fn post_message(this: &MessagePort, message: &JsValue);
+    #[wasm_bindgen(method)]
+    fn close(this: &MessagePort);
+}
+
+/// A task of its own, behind what the browser has to do already. (A timer would be kept waiting, for a second in a hidden
+/// tab.)
+pub(crate) struct Turn {
+    own: MessagePort,
+    /// What is sent there comes to the other one.
+    far: MessagePort,
+    _callback: Closure<dyn Fn()>,
+    asked: bool,
+}
+
+impl Turn {
+    pub(crate) fn new(callback: impl Fn() + 'static) -> Self {
+        let channel = MessageChannel::new();
+        let callback = Closure::<dyn Fn()>::new(callback);
+        let (own, far) = (channel.port1(), channel.port2());
+        own.set_onmessage(callback.as_ref());
+        Self { own, far, _callback: callback, asked: false }
+    }
+
+    /// Asks for it, unless it was asked for.
+    pub(crate) fn ask(&mut self) {
+        if !std::mem::replace(&mut self.asked, true) {
+            self.far.post_message(&JsValue::NULL);
+        }
+    }
+
+    /// It has come.
+    pub(crate) fn came(&mut self) {
+        self.asked = false;
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.own.set_onmessage(&JsValue::NULL);
+        self.own.close();
+    }
+}
+
 /// What JavaScript threw, in its own words.
 pub(crate) fn words(thrown: &JsValue) -> String {
     let message = thrown.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));

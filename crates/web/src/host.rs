@@ -3,7 +3,8 @@
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, VecDeque},
-    rc::Rc,
+    rc::{Rc, Weak},
+    sync::Arc,
 };
 
 use meshwork::{
@@ -18,7 +19,8 @@ use web_sys::RtcConfiguration;
 
 use crate::{
     api::Store,
-    browser::{self, Timer},
+    arrivals::{Arrival, Arrivals},
+    browser::{self, Timer, Turn},
     connection::Connections,
     error::WebError,
     event,
@@ -27,6 +29,8 @@ use crate::{
     inner::{Inner, Keeper},
     join::{Keep, Newcomer},
     options::Options,
+    progress::Progress,
+    slice::Slice,
     status,
     tabs::{Port, Tabs},
 };
@@ -61,13 +65,12 @@ impl Host {
             None if options.follower => Keeper::Writer(Following::default()),
             None => Keeper::Nobody,
         };
-        let (stage, session, member) = Newcomer::begin(options, profile, rows)?;
-        let host = Rc::new_cyclic(|this: &std::rc::Weak<Self>| {
-            let at_timer = this.clone();
-            let wake = move || {
-                if let Some(host) = at_timer.upgrade() {
-                    host.wake();
-                }
+        let slice = Arc::<Slice>::default();
+        let (stage, session, member) = Newcomer::begin(options, profile, rows, slice.clone())?;
+        let host = Rc::new_cyclic(|this: &Weak<Self>| {
+            let calls = |action: fn(&Self)| {
+                let this = this.clone();
+                move || this.upgrade().iter().for_each(|host| action(host))
             };
             let inner = Inner {
                 stage,
@@ -80,13 +83,18 @@ impl Host {
                 keeper,
                 last_write: WriteId(0),
                 stalled: None,
-                timer: Timer::new(wake),
+                timer: Timer::new(calls(Self::wake)),
+                slice,
+                arrivals: Arrivals::default(),
+                turn: Turn::new(calls(Self::take_turn)),
+                progress: Progress::default(),
                 next_request: 1,
                 edited: None,
                 replica: None,
                 made: 0,
                 stored: 0,
                 events: VecDeque::new(),
+                late_events: Vec::new(),
                 watching: false,
                 disconnected: false,
                 stopped: false,
@@ -111,15 +119,44 @@ impl Host {
         Ok(host)
     }
 
-    /// Handles one input whole, then tells listeners. Not to be called while effects are performed.
+    /// Handles one input, then tells listeners. Not to be called while effects are performed.
     pub(crate) fn feed(&self, input: Input) {
         {
             let mut inner = self.inner.borrow_mut();
-            let frame = matches!(&input, Input::Connection { event: ConnectionEvent::Received { .. }, .. });
+            inner.slice.begin(browser::now().monotonic);
             inner.drive([Some(input)].into());
-            if frame && inner.watching {
-                inner.events.push_back(json!({"type": "receipts"}));
+        }
+        self.emit();
+    }
+
+    /// Handles what came over a link, behind what waits already; `heard` is called when it is done. Not to be called while
+    /// effects are performed.
+    pub(crate) fn hear(&self, arrival: Arrival) {
+        {
+            let mut inner = self.inner.borrow_mut();
+            if arrival.may_wait() {
+                let at_once = !inner.is_behind();
+                inner.arrivals.push(arrival);
+                if at_once || inner.arrivals.is_over_full() {
+                    inner.proceed();
+                }
+            } else {
+                let (input, heard) = arrival.open();
+                inner.slice.skip();
+                inner.drive([Some(input)].into());
+                inner.note_receipts();
+                heard.into_iter().for_each(|heard| heard());
             }
+        }
+        self.emit();
+    }
+
+    /// Another slice of what waits.
+    fn take_turn(&self) {
+        {
+            let mut inner = self.inner.borrow_mut();
+            inner.turn.came();
+            inner.proceed();
         }
         self.emit();
     }
@@ -135,6 +172,7 @@ impl Host {
         {
             let mut inner = self.inner.borrow_mut();
             inner.disconnected = true;
+            inner.arrivals.clear();
             let closed = || CUT_OFF.to_owned();
             let links = inner.connections.close_all().into_iter();
             let mut inputs: VecDeque<_> = links
@@ -161,13 +199,21 @@ impl Host {
         {
             let mut inner = self.inner.borrow_mut();
             inner.timer.fired();
+            inner.slice.begin(browser::now().monotonic);
             inner.drive([None].into());
         }
         self.emit();
     }
 
-    /// Tells listeners what happened, in order, though they call back.
+    /// Tells listeners what happened, in order, though they call back; and asks for another turn if anything waits for it.
     pub(crate) fn emit(&self) {
+        {
+            let mut inner = self.inner.borrow_mut();
+            inner.note_progress();
+            if inner.is_behind() {
+                inner.turn.ask();
+            }
+        }
         if self.emitting.replace(true) {
             return;
         }
@@ -198,6 +244,14 @@ impl Host {
             let request = RequestId(inner.next_request);
             inner.next_request += 1;
             let name = document.clone();
+            let is_ready = inner.stage.mesh().is_some_and(|mesh| mesh.machines().documents.is_ready());
+            if is_ready {
+                // Whoever edits waits for nothing else.
+                inner.slice.skip();
+            } else {
+                inner.slice.begin_endless();
+                inner.drive([None].into());
+            }
             inner.drive([Some(Input::Command(Command::Edit { request, document, edits }))].into());
             let answer = inner.edited.take();
             if let Some(Ok(dot)) = &answer {
@@ -297,6 +351,9 @@ impl Host {
     pub(crate) fn has_stored(&self, other: &Self) -> bool {
         let (inner, other) = (self.inner.borrow(), other.inner.borrow());
         let (Some(here), Some(there)) = (inner.stage.mesh(), other.stage.mesh()) else { return false };
+        if inner.slice.leaves_any() {
+            return false;
+        }
         let stored = here.machines().op_log.stored_version();
         let own = other.replica.is_none_or(|replica| stored.sequence(&replica) >= other.made);
         own && stored.covers(there.machines().op_log.version())
@@ -307,6 +364,7 @@ impl Host {
         let mut inner = self.inner.borrow_mut();
         inner.stopped = true;
         inner.timer.clear();
+        inner.arrivals.clear();
         inner.connections.close_all();
         inner.hubs.close_all();
     }

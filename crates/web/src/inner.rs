@@ -1,6 +1,6 @@
 //! What a node does: inputs are handled one after the other, and their effects performed.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use meshwork::{
     Command, Dot, EditError, Effect, Event, HubAction, HubEvent, Input, Membership, Profile, ReplicaId, Row,
@@ -12,13 +12,16 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     api::{Store, rows_to_js},
-    browser::{self, Timer},
+    arrivals::Arrivals,
+    browser::{self, Timer, Turn},
     connection::Connections,
     event,
     following::Following,
     host::CUT_OFF,
     hub::Hubs,
     join::{Keep, Member},
+    progress::Progress,
+    slice::Slice,
     stage::Stage,
     tabs::Tabs,
 };
@@ -37,6 +40,11 @@ pub(crate) struct Inner {
     pub(crate) last_write: WriteId,
     pub(crate) stalled: Option<String>,
     pub(crate) timer: Timer,
+    pub(crate) slice: Arc<Slice>,
+    pub(crate) arrivals: Arrivals,
+    /// Asked for while anything waits for another slice.
+    pub(crate) turn: Turn,
+    pub(crate) progress: Progress,
     pub(crate) next_request: u64,
     /// The answer to the edit that is being made.
     pub(crate) edited: Option<Result<Dot, EditError>>,
@@ -45,6 +53,8 @@ pub(crate) struct Inner {
     pub(crate) made: u64,
     pub(crate) stored: u64,
     pub(crate) events: VecDeque<Json>,
+    /// Told once the documents show all that the log has handed to them.
+    pub(crate) late_events: Vec<Json>,
     /// See [`Host::watch`].
     pub(crate) watching: bool,
     /// Cut off on purpose: hubs and peers cannot be reached.
@@ -79,6 +89,43 @@ impl Inner {
                 self.timer.set(now, deadline.at);
             }
         }
+        if !self.slice.leaves_any() {
+            self.events.extend(self.late_events.drain(..));
+        }
+    }
+
+    /// Whether anything waits for another slice.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.stopped && (self.slice.leaves_any() || !self.arrivals.is_empty())
+    }
+
+    /// Does another slice of what waits.
+    pub(crate) fn proceed(&mut self) {
+        self.slice.begin(browser::now().monotonic);
+        while self.is_behind() && !self.slice.is_used_up(browser::now().monotonic) {
+            if self.slice.leaves_any() {
+                self.drive([None].into());
+            } else if let Some(arrival) = self.arrivals.pop() {
+                let (input, heard) = arrival.open();
+                self.drive([Some(input)].into());
+                self.note_receipts();
+                heard.into_iter().for_each(|heard| heard());
+            }
+        }
+    }
+
+    /// A frame was dealt with that may have held some.
+    pub(crate) fn note_receipts(&mut self) {
+        if self.watching {
+            self.events.push_back(json!({"type": "receipts"}));
+        }
+    }
+
+    /// Tells how far the documents are, if they are behind or were.
+    pub(crate) fn note_progress(&mut self) {
+        let Some(mesh) = self.stage.mesh() else { return };
+        let told = self.progress.look(browser::now().monotonic, mesh, self.slice.leaves_any());
+        self.events.extend(told);
     }
 
     /// A hub has named the space.
@@ -189,7 +236,7 @@ impl Inner {
                 self.stored = incarnation.next_sequence - 1;
                 self.made = self.stored;
                 if first {
-                    self.events.push_back(json!({"type": "ready", "session": self.session}));
+                    self.late_events.push(json!({"type": "ready", "session": self.session}));
                 }
             }
             Effect::Stored { version } => {
@@ -203,6 +250,7 @@ impl Inner {
                     self.events.push_back(json!({"type": "stored", "replica": replica, "upTo": sequence}));
                 }
             }
+            Effect::Event(told @ Event::StateSynced { .. }) => self.late_events.push(event::to_json(&told)),
             Effect::Event(told) => {
                 // Our own tabs have the secret from here.
                 let proves = matches!(&told, Event::LinkUp { peer } if !self.tabs.know(&peer.session));

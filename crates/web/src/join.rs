@@ -15,6 +15,7 @@ use crate::{
     browser,
     error::WebError,
     options::{Options, Place},
+    slice::{Slice, Sliced},
     stage::Stage,
     tabs::Tabs,
 };
@@ -33,7 +34,11 @@ pub(crate) struct Newcomer {
     discovery: discovery::Config,
     consensus: consensus::Config,
     seed: Seed,
+    slice: Arc<Slice>,
 }
+
+/// So few operations at a time that a slice is not much longer than it should be.
+const DELIVERED_MAX: usize = 128;
 
 /// A node that has become one.
 pub(crate) struct Member {
@@ -61,6 +66,7 @@ impl Newcomer {
         options: &Options,
         stored: Option<&str>,
         rows: Vec<Row>,
+        slice: Arc<Slice>,
     ) -> Result<(Stage, SessionId, Option<Member>), WebError> {
         let Place { hubs, room, invitation } = options.place()?;
         let seed = browser::seed();
@@ -97,6 +103,7 @@ impl Newcomer {
             consensus,
             profile,
             seed,
+            slice,
         };
         let invited = invitation.map(|link| Membership { space: link.space, secret: link.secret });
         let session = newcomer.session;
@@ -156,7 +163,8 @@ impl Newcomer {
         };
         self.profile.membership = Some(membership.clone());
         let running = running.filter(|_| !self.homebound);
-        let mesh = Mesh::new(self.machines(&membership, proven, running)?);
+        let courier = Sliced::new(self.slice.clone(), || browser::now().monotonic);
+        let mesh = Mesh::new(self.machines(&membership, proven, running)?).with_courier(courier);
         Ok(Member { mesh, profile: self.profile, keep })
     }
 
@@ -174,7 +182,8 @@ impl Newcomer {
         let access = (secret != SpaceSecret::open(&space)).then(|| secret.room_access());
         let context = op_log::Context { space, signer: signer.clone(), verifier: verifier.clone() };
         let rows = std::mem::take(&mut self.rows);
-        let op_log = OpLog::open(op_log::Config::default(), context, now, seed("op-log"), rows)
+        let config = op_log::Config { deliver_operations_max: DELIVERED_MAX, ..Default::default() };
+        let op_log = OpLog::open(config, context, now, seed("op-log"), rows)
             .map_err(|error| WebError::Storage(error.to_string()))?;
         let context = transport::Context {
             space,

@@ -14,6 +14,8 @@
 //! ```
 //!
 //! Invariants:
+//! - **the page gets its turn**: what came over links, and what the log hands to the documents, is done in slices of a few
+//!   milliseconds (`slice.rs`, `arrivals.rs`); everything else at once;
 //! - **one borrow at a time**: an input is handled whole, its effects are performed, and only then are JavaScript's
 //!   listeners called, so they may call back into the node;
 //! - **a connection is always closed**: browsers keep one that is merely forgotten;
@@ -25,6 +27,7 @@
 //! The JavaScript side (`js/meshwork.js`, `js/meshwork.d.ts`) is what web developers use; `docs/web.md` shows how.
 
 mod api;
+mod arrivals;
 mod browser;
 mod change;
 mod connection;
@@ -37,7 +40,9 @@ mod inner;
 mod join;
 mod operations;
 mod options;
+mod progress;
 mod qr;
+mod slice;
 mod stage;
 mod status;
 mod tabs;

@@ -6,7 +6,7 @@ use meshwork::{Membership, Mesh, SessionId};
 use meshwork_transport::LinkState;
 use serde_json::{Value as Json, json};
 
-use crate::{browser, event, tabs::Tabs};
+use crate::{browser, event, progress, tabs::Tabs};
 
 /// What `mesh.status()` shows.
 pub(crate) fn of(mesh: &Mesh, membership: &Membership, role: &str, stalled: Option<&str>) -> Json {
@@ -43,6 +43,7 @@ pub(crate) fn of(mesh: &Mesh, membership: &Membership, role: &str, stalled: Opti
     let clock: BTreeMap<String, u64> =
         machines.op_log.version().iter().map(|(replica, tip)| (replica.to_string(), tip.sequence)).collect();
     let totals = machines.transport.totals();
+    let (shown, known) = progress::of(mesh);
     json!({
         "self": own,
         "replica": incarnation.replica,
@@ -54,6 +55,8 @@ pub(crate) fn of(mesh: &Mesh, membership: &Membership, role: &str, stalled: Opti
         "peers": members.iter().map(event::member).collect::<Vec<_>>(),
         "clock": clock,
         "operations": machines.op_log.operations(),
+        "shown": shown,
+        "known": known,
         "pending": machines.op_log.pending(),
         "confirmed": machines.consensus.as_ref().map(|consensus| consensus.confirmed_operations()),
         "storageStalled": stalled,

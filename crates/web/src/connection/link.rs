@@ -5,7 +5,7 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use meshwork::{Bytes, Input};
+use meshwork::Bytes;
 use meshwork_transport::{ConnectionEvent, Fingerprints, LinkId};
 use meshwork_wire::Channel;
 use wasm_bindgen::prelude::*;
@@ -18,6 +18,7 @@ use web_sys::{
 
 use super::{description, lane::Lane};
 use crate::{
+    arrivals::Arrival,
     browser::{self, words},
     host::Host,
 };
@@ -115,7 +116,7 @@ impl Link {
     /// Tells the host; not to be called while the host performs an effect.
     pub(super) fn tell(&self, event: ConnectionEvent) {
         if let Some(host) = self.host.upgrade() {
-            host.feed(Input::Connection { link: self.id, event });
+            host.hear(Arrival { link: self.id, event, heard: None });
         }
     }
 

@@ -5,13 +5,14 @@
 
 use std::rc::Weak;
 
-use meshwork::{Bytes, Input};
+use meshwork::Bytes;
 use meshwork_transport::{ConnectionEvent, Fingerprints, LinkId};
 use meshwork_wire::{Channel, FRAME_BYTES_MAX};
 use wasm_bindgen::prelude::*;
 use web_sys::{BroadcastChannel, MessageEvent};
 
 use crate::{
+    arrivals::Arrival,
     browser::{self, words},
     host::Host,
 };
@@ -85,11 +86,12 @@ impl TabLink {
         let received = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
             let Some(host) = host.upgrade() else { return };
             let Some((told, taken)) = read(&event, &local, offered.as_deref()) else { return };
-            host.feed(Input::Connection { link: id, event: told });
-            if let Some((channel, bytes)) = taken {
+            let acknowledge = |(channel, bytes): (u32, u32)| -> Box<dyn FnOnce()> {
+                let at_message = at_message.clone();
                 // The other end counts it as lost when this one is.
-                let _ = post(&at_message, TAKEN + channel, &bytes.into());
-            }
+                Box::new(move || drop(post(&at_message, TAKEN + channel, &bytes.into())))
+            };
+            host.hear(Arrival { link: id, event: told, heard: taken.map(acknowledge) });
         });
         channel.set_onmessage(Some(received.as_ref().unchecked_ref()));
         Ok(Self { channel, own, _received: received })

@@ -1,0 +1,35 @@
+// What a page's thread did, as Chromium tells it: also how much of a task was the page's own doing on a busy machine.
+
+const CATEGORIES = ["toplevel", "devtools.timeline"];
+
+/** Records what happens from now on; the function that is returned ends that, and returns the events. */
+export async function traced(browser, kind) {
+  if (kind !== "chromium") return async () => [];
+  const session = await browser.target().createCDPSession();
+  await session.send("Tracing.start", { transferMode: "ReturnAsStream", traceConfig: { includedCategories: CATEGORIES } });
+  return async () => {
+    const complete = new Promise((resolve) => session.once("Tracing.tracingComplete", resolve));
+    await session.send("Tracing.end");
+    const { stream } = await complete;
+    let text = "";
+    for (let end = false; !end; ) {
+      const { data, base64Encoded, eof } = await session.send("IO.read", { handle: stream });
+      text += base64Encoded ? Buffer.from(data, "base64").toString() : data;
+      end = eof;
+    }
+    return JSON.parse(text).traceEvents;
+  };
+}
+
+/** The longest tasks of the page that worked most, in milliseconds of processor time. */
+export function longestTasks(events, count = 3) {
+  const isPage = ({ name, args }) => name === "thread_name" && args.name === "CrRendererMain";
+  const threadOf = ({ pid, tid }) => `${pid} ${tid}`;
+  const pages = new Map(events.filter(isPage).map((event) => [threadOf(event), []]));
+  for (const event of events) {
+    if (event.ph === "X" && event.name === "ThreadControllerImpl::RunTask") pages.get(threadOf(event))?.push((event.tdur ?? 0) / 1_000);
+  }
+  const sum = (tasks) => tasks.reduce((all, ms) => all + ms, 0);
+  const [busiest = []] = [...pages.values()].sort((a, b) => sum(b) - sum(a));
+  return busiest.sort((a, b) => b - a).slice(0, count).map((ms) => ms.toFixed(0)).join(", ");
+}
