@@ -1,4 +1,4 @@
-//! The browser node: WebAssembly, its JavaScript and the demo page, in one directory.
+//! The browser node: WebAssembly, its JavaScript and the demo page in one directory, and without the page as a package.
 
 use std::{
     fs,
@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 
 use crate::{
     process::{output, run as run_command, succeeds},
@@ -20,22 +21,24 @@ const COMPRESSED: [&str; 4] = ["wasm", "js", "css", "html"];
 /// Where the files are, below the target directory: `meshwork hub --page` takes it.
 const PAGE: &str = "page";
 
+/// What web developers put into their own pages, below the target directory: a package for npm, or a folder for servers.
+pub(crate) const PACKAGE: &str = "package";
+
 /// Builds everything, and says how large it is. Returns where it is.
 ///
 /// (`wasm-opt -Oz` is left out on purpose: it makes the module a seventh smaller, and what is sent, compressed, a tenth
 /// larger.)
 pub(crate) fn run(workspace: &Workspace) -> Result<PathBuf> {
     let wasm = compile(workspace)?;
-    let page = workspace.target_directory.join(PAGE);
-    if page.exists() {
-        fs::remove_dir_all(&page).with_context(|| format!("cannot empty {}", page.display()))?;
-    }
-    fs::create_dir_all(&page)?;
-    bind(workspace, &wasm, &page)?;
+    let package = empty(workspace.target_directory.join(PACKAGE))?;
+    bind(workspace, &wasm, &package)?;
     let source = workspace.package("meshwork-web")?.manifest_path.with_file_name("");
-    copy(&source.join("js"), &page)?;
+    copy(&source.join("js"), &package)?;
+    let page = empty(workspace.target_directory.join(PAGE))?;
+    copy(&package, &page)?;
     copy(&source.join("page"), &page)?;
     compress(&page)?;
+    describe(workspace, &package)?;
     eprintln!("try: cargo run --release -- hub --page {}", page.display());
     Ok(page)
 }
@@ -77,6 +80,22 @@ fn bind(workspace: &Workspace, wasm: &Path, page: &Path) -> Result<()> {
     run_command(&mut command)
 }
 
+/// Tells npm and bundlers what is in the package.
+fn describe(workspace: &Workspace, package: &Path) -> Result<()> {
+    let source = workspace.package("meshwork-web")?;
+    let manifest = json!({
+        "name": "meshwork",
+        "version": source.version,
+        "description": "A peer-to-peer node in a browser tab",
+        "license": source.license,
+        "type": "module",
+        "main": "./meshwork.js",
+        "types": "./meshwork.d.ts",
+    });
+    fs::write(package.join("package.json"), format!("{manifest:#}\n"))?;
+    Ok(())
+}
+
 /// The version of a package in a lock file.
 fn locked(lock: &Path, package: &str) -> Result<String> {
     let text = fs::read_to_string(lock).with_context(|| format!("cannot read {}", lock.display()))?;
@@ -84,6 +103,14 @@ fn locked(lock: &Path, package: &str) -> Result<String> {
     let version = lines.nth(1).and_then(|line| line.strip_prefix("version = \""));
     let version = version.and_then(|rest| rest.strip_suffix('"'));
     Ok(version.with_context(|| format!("no `{package}` in {}", lock.display()))?.to_owned())
+}
+
+fn empty(directory: PathBuf) -> Result<PathBuf> {
+    if directory.exists() {
+        fs::remove_dir_all(&directory).with_context(|| format!("cannot empty {}", directory.display()))?;
+    }
+    fs::create_dir_all(&directory)?;
+    Ok(directory)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
