@@ -47,6 +47,7 @@ pub(crate) fn run(workspace: &Workspace, only: &[String], wanted: Wanted) -> Res
     let mut environment = vec![
         ("MESHWORK", target.join(profile).join("meshwork")),
         ("PAGE", page),
+        ("PACKAGE", target.join(web::PACKAGE)),
         ("E2E_MODULES", modules),
         ("PICTURES", target.join("e2e").join("pictures")),
     ];

@@ -60,7 +60,12 @@ export async function directory() {
 
 /** Starts the program and waits for a line that matches; returns what it matched and how to stop it. */
 async function program(args, pattern) {
-  const child = spawn(process.env.MESHWORK, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, NO_COLOR: "1" } });
+  return started(process.env.MESHWORK, args, pattern);
+}
+
+/** The same for any command. */
+export async function started(command, args, pattern, options = {}) {
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, NO_COLOR: "1" }, ...options });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const stop = async (signal = "SIGTERM") => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
@@ -69,8 +74,8 @@ async function program(args, pattern) {
   endings.push(() => stop("SIGKILL"));
   const lines = [];
   const found = new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`meshwork ${args[0]} does not start:\n${lines.join("\n")}`)), PATIENCE_MS);
-    ended.then(() => reject(new Error(`meshwork ${args[0]} ended:\n${lines.join("\n")}`)));
+    const late = setTimeout(() => reject(new Error(`${command} ${args[0]} does not start:\n${lines.join("\n")}`)), PATIENCE_MS);
+    ended.then(() => reject(new Error(`${command} ${args[0]} ended:\n${lines.join("\n")}`)));
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on("line", (line) => {
         lines.push(line);
@@ -126,26 +131,35 @@ function run(args) {
   });
 }
 
-/** Somebody's own web server, with a page at the root and our files (those of these names) in `/meshwork/`. */
-export async function serve(page, files) {
-  const kinds = { js: "text/javascript", wasm: "application/wasm" };
-  const server = createServer(async ({ url }, response) => {
-    const name = url.match(/^\/meshwork\/([^/]+)$/)?.[1];
-    if (url === "/") {
-      response.writeHead(200, { "content-type": "text/html" }).end(page);
-    } else if (name && kinds[name.split(".").at(-1)] && (!files || files.includes(name))) {
-      const content = await readFile(join(process.env.PAGE, name));
-      response.writeHead(200, { "content-type": kinds[name.split(".").at(-1)] }).end(content);
-    } else {
-      response.writeHead(404).end();
-    }
+/** Somebody's own web server. `find` is given a path and returns what is there, or nothing. */
+async function server(find) {
+  const kinds = { css: "text/css", html: "text/html", js: "text/javascript", wasm: "application/wasm" };
+  const listening = createServer(async ({ url }, response) => {
+    const path = url.endsWith("/") ? `${url}index.html` : url;
+    const content = await find(path);
+    if (content === null) response.writeHead(404).end();
+    else response.writeHead(200, { "content-type": kinds[path.split(".").at(-1)] ?? "application/octet-stream" }).end(content);
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise((resolve) => listening.listen(0, "127.0.0.1", resolve));
   endings.push(async () => {
-    server.closeAllConnections();
-    server.close();
+    listening.closeAllConnections();
+    listening.close();
   });
-  return `http://127.0.0.1:${server.address().port}/`;
+  return `http://127.0.0.1:${listening.address().port}/`;
+}
+
+/** Serves a folder. */
+export function serveFolder(folder) {
+  return server((path) => readFile(join(folder, path)).catch(() => null));
+}
+
+/** Serves a page at the root, and our files in `/meshwork/`. */
+export function serve(page) {
+  return server(async (path) => {
+    if (path === "/index.html") return page;
+    const name = path.match(/^\/meshwork\/([^/]+)$/)?.[1];
+    return name ? readFile(join(process.env.PACKAGE, name)).catch(() => null) : null;
+  });
 }
 
 /** What puppeteer switches off, and people do not. */

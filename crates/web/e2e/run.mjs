@@ -1,13 +1,14 @@
 // Real browsers and native nodes in one room: `cargo xtask e2e` runs this.
 
 import { spawn } from "node:child_process";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { apart } from "./apart.mjs";
 import { catchUp, measureCatchUp } from "./catchup.mjs";
+import { bundled, guide } from "./guide.mjs";
 import { hidden } from "./hidden.mjs";
-import { asTab, endAll, openTab, serve, startBrowser, startHub, startNode, until } from "./mesh.mjs";
+import { asTab, endAll, openTab, startBrowser, startHub, startNode, until } from "./mesh.mjs";
 import { measure } from "./measure.mjs";
 import { clearedAlone, clearedAmongOthers, clearedAmongTabs } from "./storage.mjs";
 import { killed, withHub, withoutHub, withoutWebRtc } from "./tabs.mjs";
@@ -199,39 +200,6 @@ async function invitation(kinds) {
   if (stranger !== "hub-refused") throw new Error(`a stranger without the password: ${stranger}`);
 }
 
-/** The page of docs/web.md, as it stands there. */
-async function guide(kinds) {
-  says("the page of docs/web.md shares a list between two browsers");
-  const guide = await readFile(new URL("../../../docs/web.md", import.meta.url), "utf8");
-  const page = guide.match(/```html\n([^]*?)```/)[1];
-  const hub = await startHub();
-  const files = [...guide.match(/put (`[^]*?) of `target\/page`/)[1].matchAll(/`([^`]+)`/g)].map(([, name]) => name);
-  const site = await serve(page.replace("http://127.0.0.1:7070", hub.address), files);
-  const pages = [];
-  for (const kind of kinds) {
-    const tab = await (await startBrowser(kind)).newPage();
-    tab.on("pageerror", (error) => console.error(`    ${error.message}`));
-    await tab.evaluateOnNewDocument(() => {
-      const listen = EventTarget.prototype.addEventListener;
-      EventTarget.prototype.addEventListener = function (type, ...rest) {
-        globalThis.listens ||= type === "submit";
-        return listen.call(this, type, ...rest);
-      };
-    });
-    await tab.goto(site);
-    await until("the form is heard", () => tab.evaluate(() => Boolean(globalThis.listens)), true);
-    pages.push(tab);
-  }
-  const [first, second] = pages;
-  const shows = (tab) => () => tab.$$eval("li", (items) => items.map((item) => item.textContent));
-  await second.type("input", "bread");
-  await second.click("button");
-  await until("the first browser shows it", shows(first), ["bread"]);
-  await until("it is stored on two nodes", () => second.$eval("p", (text) => text.textContent), "Stored on two nodes.");
-  await first.click("li");
-  await until("deleted in one, gone in the other", shows(second), []);
-}
-
 /** Objects in the order in which documents show them. */
 function sorted(value) {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
@@ -249,7 +217,7 @@ async function picture(tab, kind) {
 }
 
 /** What two browsers are tried with, the same one twice or two kinds; and what is tried with one alone. */
-const TOGETHER = [scenario, guide, invitation, (kinds) => bothRoles(kinds[0]), apart];
+const TOGETHER = [scenario, guide, bundled, invitation, (kinds) => bothRoles(kinds[0]), apart];
 const ALONE = [catchUp, withoutHub, killed, withHub, withoutWebRtc, clearedAlone, clearedAmongTabs, clearedAmongOthers];
 
 async function pass(title, tests) {
