@@ -162,6 +162,8 @@ mod tests {
         };
         Package {
             name: name.into(),
+            version: String::new(),
+            license: None,
             manifest_path: Default::default(),
             dependencies: dependencies.iter().map(dependency).collect(),
             features: features.iter().map(feature).collect(),
