@@ -5,9 +5,10 @@ import { manyInWords } from "./words.js";
 
 /** So many entries are shown of a document: more is for no eye. */
 const ENTRIES_MAX = 300;
-const HASH_MS_MAX = 8;
-/** It grows by leaps while much comes in. */
+/** The hash visits all documents, and grows by leaps while much comes in: of more, it is worked out when a person asks. */
 const HASHED_OPERATIONS_MAX = 5_000;
+/** After working it out the page rests for so many times as long as that took. */
+const REST = 20;
 
 export function showState(mesh) {
   const documents = element("documents");
@@ -18,34 +19,32 @@ export function showState(mesh) {
   write(element("json"), JSON.stringify(value, null, 2) + more);
 }
 
-/** How long the last hash took. It visits all documents: of large ones it is worked out when a person asks for it. */
-let hashMs = 0;
-/** What was shown when a person last asked. */
+/** Of what the hash is that is shown, and until when the page rests. */
 let workedOut = null;
+let restUntil = 0;
 
 export function beginState(mesh, soon) {
   element("documents").addEventListener("change", soon);
-  element("hash").addEventListener("click", () => {
-    hashMs = 0;
-    workOut(mesh);
-  });
+  element("hash").addEventListener("click", () => workOut(mesh));
 }
 
+const present = ({ shown, clock }) => JSON.stringify([shown, clock]);
+
 export function showHash(mesh) {
-  const { shown } = mesh.status();
-  if (hashMs <= HASH_MS_MAX && shown <= HASHED_OPERATIONS_MAX) return workOut(mesh);
-  if (shown === workedOut) return;
+  const status = mesh.status();
+  if (present(status) === workedOut) return;
+  if (status.shown <= HASHED_OPERATIONS_MAX && performance.now() >= restUntil) return workOut(mesh);
   const button = element("hash");
   write(button, "work out");
   button.title = "";
 }
 
 function workOut(mesh) {
-  const button = element("hash");
-  workedOut = mesh.status().shown;
   const began = performance.now();
   const hash = mesh.stateHash();
-  hashMs = performance.now() - began;
+  restUntil = performance.now() + REST * (performance.now() - began);
+  workedOut = present(mesh.status());
+  const button = element("hash");
   write(button, short(hash));
   button.title = hash;
 }
