@@ -32,6 +32,7 @@ mod network;
 mod node;
 mod plan;
 mod plant;
+mod queue;
 mod scenario;
 mod trace;
 mod workload;

@@ -36,9 +36,10 @@ struct Way {
     bytes_per_s: u64,
     /// When what was sent has left the sender.
     free_at: Monotonic,
-    /// How many reasons there are why nothing passes.
-    cuts: u32,
 }
+
+/// Something about each end of a node, by life and link.
+type Ends<T> = BTreeMap<(u64, LinkId), T>;
 
 /// Frames on their way to one end, by channel. (What machines send on the lossy one is not among them.)
 struct Frames {
@@ -55,17 +56,27 @@ pub(crate) struct Frame {
     pub(crate) bytes: Bytes,
 }
 
+impl End {
+    /// Which among those of its node.
+    fn own(&self) -> (u64, LinkId) {
+        (self.life, self.link)
+    }
+}
+
 /// The network between the nodes.
 pub(crate) struct Network {
     nodes: usize,
     /// By sender and receiver.
     ways: Vec<Way>,
+    /// By sender and receiver: how many reasons there are why nothing passes.
+    cuts: Vec<u32>,
     unlinkable: BTreeSet<(usize, usize)>,
     /// Extra loss, by the fault that causes it.
     storms: BTreeMap<usize, f64>,
-    /// The other end of each connected end.
-    connected: BTreeMap<End, End>,
-    frames: BTreeMap<End, Frames>,
+    /// By node: the other end of each connected end.
+    connected: Vec<Ends<End>>,
+    /// By receiver.
+    frames: Vec<Ends<Frames>>,
 }
 
 impl Network {
@@ -76,10 +87,11 @@ impl Network {
         Self {
             nodes,
             ways: (0..nodes * nodes).map(way).collect(),
+            cuts: vec![0; nodes * nodes],
             unlinkable: plan.unlinkable.clone(),
             storms: BTreeMap::new(),
-            connected: BTreeMap::new(),
-            frames: BTreeMap::new(),
+            connected: vec![Ends::new(); nodes],
+            frames: (0..nodes).map(|_| Ends::new()).collect(),
         }
     }
 
@@ -96,13 +108,13 @@ impl Network {
 
     /// Nothing passes in one direction until [`rejoin`](Self::rejoin) has been called as often.
     pub(crate) fn cut(&mut self, from: usize, to: usize) {
-        self.way(from, to).cuts += 1;
+        self.cuts[from * self.nodes + to] += 1;
     }
 
     /// One reason less why nothing passes.
     pub(crate) fn rejoin(&mut self, from: usize, to: usize) {
-        let way = self.way(from, to);
-        way.cuts = way.cuts.saturating_sub(1);
+        let cuts = &mut self.cuts[from * self.nodes + to];
+        *cuts = cuts.saturating_sub(1);
     }
 
     /// More packets are lost because of a fault, until [`calm`](Self::calm).
@@ -117,7 +129,7 @@ impl Network {
 
     /// Whether packets pass in this direction.
     pub(crate) fn reaches(&self, from: usize, to: usize) -> bool {
-        self.ways[from * self.nodes + to].cuts == 0
+        self.cuts[from * self.nodes + to] == 0
     }
 
     /// Whether the two can ever link.
@@ -146,31 +158,30 @@ impl Network {
 
     /// Joins two ends.
     pub(crate) fn connect(&mut self, a: End, b: End) {
-        self.connected.insert(a, b);
-        self.connected.insert(b, a);
+        self.connected[a.node].insert(a.own(), b);
+        self.connected[b.node].insert(b.own(), a);
     }
 
     /// The end at the other side.
     pub(crate) fn other(&self, end: End) -> Option<End> {
-        self.connected.get(&end).copied()
+        self.connected[end.node].get(&end.own()).copied()
     }
 
     /// Forgets a connection; tells the other end, if there was one. What is under way still arrives.
     pub(crate) fn disconnect(&mut self, end: End) -> Option<End> {
-        let other = self.connected.remove(&end)?;
-        self.connected.remove(&other);
+        let other = self.connected[end.node].remove(&end.own())?;
+        self.connected[other.node].remove(&other.own());
         Some(other)
     }
 
     /// All connected ends of a node.
     pub(crate) fn ends_of(&self, node: usize) -> Vec<End> {
-        let first = End { node, life: 0, link: LinkId(0) };
-        self.connected.range(first..).map(|(end, _)| *end).take_while(|end| end.node == node).collect()
+        self.connected[node].keys().map(|(life, link)| End { node, life: *life, link: *link }).collect()
     }
 
     /// Forgets what is under way to a node's life.
     pub(crate) fn forget(&mut self, node: usize) {
-        self.frames.retain(|to, _| to.node != node);
+        self.frames[node].clear();
     }
 
     /// A frame sets out on a reliable channel; returns when it arrives: after the bandwidth and the delay, behind the
@@ -187,7 +198,7 @@ impl Network {
         while self.loses(from.node, to.node) {
             at = at + RETRANSMIT;
         }
-        let frames = self.frames.entry(to);
+        let frames = self.frames[to.node].entry(to.own());
         let frames = frames.or_insert_with(|| Frames { from: from.node, lanes: Default::default() });
         frames.lanes[channel.index()].send(Frame { sent: now, bytes: frame }, at)
     }
@@ -203,9 +214,9 @@ impl Network {
     /// The oldest frame of a lane arrives, from a node; unless the way is cut: then it waits until that is over, or for
     /// ever.
     pub(crate) fn arrive(&mut self, to: End, channel: Channel) -> Option<(usize, Frame)> {
-        let frames = self.frames.get_mut(&to)?;
+        let frames = self.frames[to.node].get_mut(&to.own())?;
         let lane = &mut frames.lanes[channel.index()];
-        if self.ways[frames.from * self.nodes + to.node].cuts > 0 {
+        if self.cuts[frames.from * self.nodes + to.node] > 0 {
             lane.stall();
             return None;
         }
@@ -214,17 +225,19 @@ impl Network {
 
     /// When all that is under way to an end has arrived.
     pub(crate) fn last_arrival(&self, to: End) -> Monotonic {
-        let lanes = self.frames.get(&to).into_iter().flat_map(|frames| &frames.lanes);
+        let lanes = self.frames[to.node].get(&to.own()).into_iter().flat_map(|frames| &frames.lanes);
         lanes.map(Lane::last_arrival).max().unwrap_or_default()
     }
 
     /// The lanes on which frames have been waiting for a way that is free now, and how many on each.
     pub(crate) fn resume(&mut self) -> Vec<(End, Channel, usize)> {
-        let (ways, nodes) = (&self.ways, self.nodes);
-        let free =
-            self.frames.iter_mut().filter(|(to, frames)| ways[frames.from * nodes + to.node].cuts == 0);
+        let (cuts, nodes) = (&self.cuts, self.nodes);
+        let all = self.frames.iter_mut().enumerate().flat_map(|(node, ends)| {
+            ends.iter_mut().map(move |((life, link), frames)| (End { node, life: *life, link: *link }, frames))
+        });
+        let free = all.filter(|(to, frames)| cuts[frames.from * nodes + to.node] == 0);
         let lanes = free.flat_map(|(to, frames)| {
-            Channel::ALL.into_iter().zip(&mut frames.lanes).map(|(channel, lane)| (*to, channel, lane))
+            Channel::ALL.into_iter().zip(&mut frames.lanes).map(move |(channel, lane)| (to, channel, lane))
         });
         lanes
             .map(|(to, channel, lane)| (to, channel, lane.resume()))
@@ -245,7 +258,6 @@ impl Way {
             duplication: up_to(&mut random, packets.duplication),
             bytes_per_s: packets.bandwidth_kib_s * 1_024 * (1 + random.below(4)),
             free_at: Monotonic::default(),
-            cuts: 0,
             random,
         }
     }

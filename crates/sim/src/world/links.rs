@@ -121,8 +121,7 @@ impl World {
             return self.schedule(DESCRIBE, Event::Sent { from, channel, bytes });
         }
         let at = self.network.send(self.now, from, to, channel, frame);
-        self.schedule_at(at, Event::Sent { from, channel, bytes });
-        self.schedule_at(at, Event::Frame { to, channel });
+        self.schedule_at(at, Event::Carried { from, to, channel, bytes });
     }
 
     /// Datagrams are lost, come twice, and overtake each other.

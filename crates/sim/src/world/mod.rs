@@ -9,8 +9,7 @@ mod links;
 mod scale;
 
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
@@ -27,6 +26,7 @@ use crate::{
     network::{End, Frame, Network},
     node::Node,
     plant::Bug,
+    queue::Queue,
     workload,
 };
 
@@ -45,6 +45,8 @@ enum Event {
     Wake { node: usize, life: u64 },
     /// A node is told something.
     Tell { node: usize, life: u64, input: Box<Input> },
+    /// The oldest frame of a lane arrives, and leaves its sender's hands.
+    Carried { from: End, to: End, channel: Channel, bytes: usize },
     /// The oldest frame of a lane arrives.
     Frame { to: End, channel: Channel },
     /// A datagram of a lossy channel arrives.
@@ -77,33 +79,6 @@ enum Event {
     Look,
 }
 
-/// An event and its moment. What happens at one moment happens in the order in which it was scheduled.
-struct Due {
-    at: Monotonic,
-    id: u64,
-    event: Event,
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.id) == (other.at, other.id)
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.id).cmp(&(other.at, other.id))
-    }
-}
-
 /// An end of a connection that has described itself.
 #[derive(Clone)]
 struct Described {
@@ -119,8 +94,7 @@ pub struct World {
     /// Of disks.
     random: Random,
     now: Monotonic,
-    queue: BinaryHeap<Reverse<Due>>,
-    next_event: u64,
+    queue: Queue<Event>,
     nodes: Vec<Node>,
     network: Network,
     /// Ends by what their description says.
@@ -188,8 +162,7 @@ impl World {
         Self {
             random: seed.fork("disks").random(),
             now: Monotonic(1_000_000),
-            queue: BinaryHeap::new(),
-            next_event: 0,
+            queue: Queue::default(),
             hostile: Hostile::new(&plan, &nodes, space, &seed),
             nodes,
             network: Network::new(&plan, &seed.fork("network")),
@@ -227,7 +200,7 @@ impl World {
         let healed = start + Duration::from_millis(self.plan.active_ms);
         let end = start + self.plan.longest();
         self.schedule_plan(healed);
-        while let Some(Reverse(Due { at, event, .. })) = self.queue.pop() {
+        while let Some((at, event)) = self.queue.pop() {
             if at > end || self.settled || self.violation.is_some() {
                 break;
             }
@@ -277,9 +250,7 @@ impl World {
     }
 
     fn schedule_at(&mut self, at: Monotonic, event: Event) {
-        let id = self.next_event;
-        self.next_event += 1;
-        self.queue.push(Reverse(Due { at: at.max(self.now), id, event }));
+        self.queue.push(at.max(self.now), event);
     }
 
     fn broken(&mut self, invariant: &'static str, node: Option<usize>, what: String) {
@@ -295,6 +266,10 @@ impl World {
         match event {
             Event::Wake { node, life } => self.wake(node, life),
             Event::Tell { node, life, input } => self.tell(node, life, *input),
+            Event::Carried { from, to, channel, bytes } => {
+                self.frame_sent(from, channel, bytes);
+                self.frame_arrives(to, channel);
+            }
             Event::Frame { to, channel } => self.frame_arrives(to, channel),
             Event::Datagram { from, to, frame } => self.datagram_arrives(from, to, *frame),
             Event::Sent { from, channel, bytes } => self.frame_sent(from, channel, bytes),
