@@ -50,7 +50,7 @@ fn receive<T: DeserializeOwned>(mut stream: &TcpStream) -> io::Result<Vec<T>> {
         stream.read_exact(&mut length)?;
         let mut frame = vec![0; FRAME_BYTES_MAX.min(u32::from_le_bytes(length) as usize)];
         stream.read_exact(&mut frame)?;
-        for envelope in assembler.open(&frame).map_err(io::Error::other)? {
+        for envelope in assembler.open(frame.into()).map_err(io::Error::other)? {
             match decode(&envelope.payload).map_err(io::Error::other)? {
                 Some(part) => list.push(part),
                 None => return Ok(list),

@@ -160,9 +160,10 @@ impl Transport {
         if !proved && (channel != Channel::Control || frame.len() > UNPROVED_FRAME_BYTES_MAX) {
             return Err(Refusal::OutOfTurn("payloads before the handshake was done"));
         }
-        link.traffic.received(frame.len());
-        let envelopes = link.open(channel, &frame);
-        self.out.totals.received(frame.len());
+        let bytes = frame.len();
+        link.traffic.received(bytes);
+        let envelopes = link.open(channel, frame);
+        self.out.totals.received(bytes);
         for envelope in envelopes? {
             self.envelope(now, session, id, channel, envelope)?;
         }

@@ -66,7 +66,7 @@ mod tests {
         }
         lane.sent(first.len());
         let second = lane.next_frame(4_096).unwrap();
-        assert_eq!(lane.assembler.open(&second).unwrap().len(), 10);
+        assert_eq!(lane.assembler.open(second).unwrap().len(), 10);
         assert!(lane.writer.is_empty());
     }
 

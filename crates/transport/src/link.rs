@@ -123,10 +123,10 @@ impl Link {
     }
 
     /// The messages that a frame completes.
-    pub(crate) fn open(&mut self, channel: Channel, frame: &Bytes) -> Result<Vec<Envelope>, WireError> {
+    pub(crate) fn open(&mut self, channel: Channel, frame: Bytes) -> Result<Vec<Envelope>, WireError> {
         match self.lane(channel) {
             Some(lane) => lane.assembler.open(frame),
-            None => open_datagram(frame).map(|envelope| vec![envelope]),
+            None => open_datagram(&frame).map(|envelope| vec![envelope]),
         }
     }
 

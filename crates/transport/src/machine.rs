@@ -47,7 +47,8 @@ pub struct Transport {
     pub(crate) replica: Option<ReplicaId>,
     pub(crate) random: Random,
     pub(crate) links_made: u64,
-    pub(crate) peers: BTreeMap<SessionId, PeerEntry>,
+    /// Boxed: to find one, no others are passed over in memory.
+    pub(crate) peers: BTreeMap<SessionId, Box<PeerEntry>>,
     /// Of every connection that is open or in the making.
     pub(crate) sessions: BTreeMap<LinkId, SessionId>,
     pub(crate) conduct: Conduct,
@@ -148,19 +149,25 @@ impl Transport {
         self.timers.set(session, deadline);
     }
 
+    /// Which of a session's connections it is.
+    pub(crate) fn slot(&self, session: SessionId, link: LinkId) -> Option<Slot> {
+        self.peers.get(&session)?.slot(link)
+    }
+
     fn connection(&mut self, now: Timestamp, link: LinkId, event: ConnectionEvent) {
         let Some(session) = self.sessions.get(&link).copied() else { return };
-        let Some(slot) = self.peers.get(&session).and_then(|entry| entry.slot(link)) else { return };
         match event {
             ConnectionEvent::Described(description) => self.described(now, session, link, description),
             ConnectionEvent::Candidate(candidate) => self.candidate_found(session, link, candidate),
             ConnectionEvent::Opened(fingerprints) => self.opened(now, session, link, &fingerprints),
             ConnectionEvent::Received { channel, frame } => self.received(now, session, link, channel, frame),
-            ConnectionEvent::Sent { channel, bytes } => self.sent(session, link, channel, bytes),
+            // Which moves no deadline.
+            ConnectionEvent::Sent { channel, bytes } => return self.sent(session, link, channel, bytes),
             // It may quote what the other side sent.
-            ConnectionEvent::Closed { reason } => match slot {
-                Slot::Up => self.lose(now, session, &words(&reason)),
-                Slot::Attempt => self.fail(now, session, &words(&reason)),
+            ConnectionEvent::Closed { reason } => match self.slot(session, link) {
+                Some(Slot::Up) => self.lose(now, session, &words(&reason)),
+                Some(Slot::Attempt) => self.fail(now, session, &words(&reason)),
+                None => {}
             },
         }
         self.settle(session);

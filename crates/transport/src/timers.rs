@@ -1,27 +1,63 @@
 //! When which session wants attention.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use meshwork_base::{Deadline, SessionId, Timestamp};
 
 /// One deadline per session, the earliest at hand.
+///
+/// Whatever is heard over a link puts its deadline off, and most deadlines are put off many times before they come near.
+/// So a session moves back in the order only when it is the first there.
+///
+/// Invariants: a session's rank is no later than its deadline, and the first one's is its deadline.
 #[derive(Default, Debug)]
 pub(crate) struct Timers {
-    of: BTreeMap<SessionId, Deadline>,
+    of: BTreeMap<SessionId, Timer>,
     order: BTreeSet<(Deadline, SessionId)>,
+}
+
+#[derive(Debug)]
+struct Timer {
+    deadline: Deadline,
+    rank: Deadline,
 }
 
 impl Timers {
     pub(crate) fn set(&mut self, session: SessionId, deadline: Option<Deadline>) {
-        let before = match deadline {
-            Some(deadline) => self.of.insert(session, deadline),
-            None => self.of.remove(&session),
-        };
-        if before != deadline {
-            if let Some(before) = before {
-                self.order.remove(&(before, session));
+        match (self.of.entry(session), deadline) {
+            (Entry::Vacant(_), None) => return,
+            (Entry::Vacant(entry), Some(deadline)) => {
+                entry.insert(Timer { deadline, rank: deadline });
+                self.order.insert((deadline, session));
             }
-            self.order.extend(deadline.map(|deadline| (deadline, session)));
+            (Entry::Occupied(entry), None) => {
+                self.order.remove(&(entry.remove().rank, session));
+            }
+            (Entry::Occupied(entry), Some(deadline)) => {
+                let timer = entry.into_mut();
+                timer.deadline = deadline;
+                if deadline < timer.rank {
+                    self.order.remove(&(timer.rank, session));
+                    timer.rank = deadline;
+                    self.order.insert((deadline, session));
+                }
+            }
+        }
+        self.settle();
+    }
+
+    /// Moves back whoever is first and was put off.
+    fn settle(&mut self) {
+        while let Some((rank, session)) = self.order.first().copied() {
+            match self.of.get_mut(&session) {
+                Some(timer) if timer.deadline == rank => return,
+                Some(timer) => {
+                    timer.rank = timer.deadline;
+                    self.order.insert((timer.deadline, session));
+                }
+                None => {}
+            }
+            self.order.remove(&(rank, session));
         }
     }
 
@@ -31,10 +67,42 @@ impl Timers {
 
     /// The sessions whose deadline has come, in order.
     pub(crate) fn due(&self, now: Timestamp) -> Vec<SessionId> {
-        self.order
-            .iter()
-            .take_while(|(deadline, _)| deadline.is_due(now))
-            .map(|(_, session)| *session)
-            .collect()
+        let ranked = self.order.iter().take_while(|(rank, _)| rank.is_due(now)).map(|(_, session)| *session);
+        let mut due: Vec<(Deadline, SessionId)> =
+            ranked.filter_map(|session| Some((self.of.get(&session)?.deadline, session))).collect();
+        due.retain(|(deadline, _)| deadline.is_due(now));
+        due.sort_unstable();
+        due.into_iter().map(|(_, session)| session).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meshwork_base::Monotonic;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_first_and_the_due_are_those_of_all_deadlines(
+            steps in prop::collection::vec((0u8..6, prop::option::of(0u64..40), 0u64..40), 1..80)
+        ) {
+            let (mut timers, mut all) = (Timers::default(), BTreeMap::new());
+            for (session, at, now) in steps {
+                let session = SessionId([session; 16]);
+                let deadline = at.map(|at| Deadline { at: Monotonic(at), why: "a test" });
+                timers.set(session, deadline);
+                match deadline {
+                    Some(deadline) => all.insert(session, deadline),
+                    None => all.remove(&session),
+                };
+                prop_assert_eq!(timers.first(), all.values().min().copied());
+                let now = Timestamp { monotonic: Monotonic(now), wall_ms: 0 };
+                let mut due: Vec<_> = all.iter().filter(|(_, deadline)| deadline.is_due(now)).collect();
+                due.sort_unstable_by_key(|(session, deadline)| (**deadline, **session));
+                let due: Vec<SessionId> = due.into_iter().map(|(session, _)| *session).collect();
+                prop_assert_eq!(timers.due(now), due);
+            }
+        }
     }
 }

@@ -63,18 +63,19 @@ impl Transport {
         channel: Channel,
         frame: Bytes,
     ) {
-        let outcome = match self.peers.get_mut(&session).and_then(|entry| entry.slot(id)) {
-            Some(Slot::Up) => self.received_up(now, session, id, channel, &frame),
+        let outcome = match self.slot(session, id) {
+            Some(Slot::Up) => self.received_up(now, session, id, channel, frame),
             Some(Slot::Attempt) => self.received_early(now, session, id, channel, frame),
             None => return,
         };
+        let Err(refusal) = outcome else { return };
         // The link may have gone up, or away, on the way.
-        match (outcome, self.peers.get_mut(&session).and_then(|entry| entry.slot(id))) {
-            (Err(refusal), Some(Slot::Attempt)) => self.refuse(now, session, refusal),
-            (Err(refusal), Some(Slot::Up)) => {
+        match self.slot(session, id) {
+            Some(Slot::Attempt) => self.refuse(now, session, refusal),
+            Some(Slot::Up) => {
                 self.misbehaved(now, session, self.config.misbehaviour_max, &refusal.to_string());
             }
-            _ => {}
+            None => {}
         }
     }
 
@@ -84,15 +85,16 @@ impl Transport {
         session: SessionId,
         id: LinkId,
         channel: Channel,
-        frame: &Bytes,
+        frame: Bytes,
     ) -> Result<(), Refusal> {
         let Some(link) = self.up(session, id) else { return Ok(()) };
-        link.traffic.received(frame.len());
+        let bytes = frame.len();
+        link.traffic.received(bytes);
         if let Phase::Up { liveness, .. } = &mut link.phase {
             liveness.received(now);
         }
         let envelopes = link.open(channel, frame);
-        self.out.totals.received(frame.len());
+        self.out.totals.received(bytes);
         for envelope in envelopes? {
             self.envelope(now, session, id, channel, envelope)?;
         }
@@ -108,7 +110,7 @@ impl Transport {
         channel: Channel,
         envelope: Envelope,
     ) -> Result<(), Refusal> {
-        match self.peers.get(&session).and_then(|entry| entry.slot(id)) {
+        match self.slot(session, id) {
             Some(Slot::Up) if envelope.protocol == Protocol::Link => {
                 self.link_message(now, session, id, channel, &envelope.payload)
             }

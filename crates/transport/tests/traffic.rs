@@ -38,7 +38,7 @@ fn a_busy_channel_gathers_and_sent_lets_a_batch_go() {
     assert_eq!(one.links()[0].queued_bytes, 100 * 105);
     let batch = frames_of(&run(&mut one, at(201), sent(Channel::Live, first[0].len())));
     assert_eq!(batch.len(), 1);
-    assert_eq!(Assembler::default().open(&batch[0]).unwrap().len(), 100);
+    assert_eq!(Assembler::default().open(batch[0].clone()).unwrap().len(), 100);
     // Another channel of the same link does not wait.
     assert_eq!(frames_of(&run(&mut one, at(201), send(2, Channel::Control, "x"))).len(), 1);
 }

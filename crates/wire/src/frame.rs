@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::{
     BODY_BYTES_MAX, COMPRESS_BYTES_MIN, FRAME_BYTES_MAX, FRAME_ENVELOPES_MAX, FRAME_HEADER_BYTES,
@@ -64,23 +64,28 @@ impl FrameWriter {
 
     /// The next frame, as full as what waits allows; `None` when nothing waits.
     pub fn finish(&mut self) -> Option<Bytes> {
-        let mut body = Vec::new();
+        if self.is_empty() {
+            return None;
+        }
+        let mut frame = Vec::with_capacity(FRAME_HEADER_BYTES + self.waiting_bytes.min(BODY_BYTES_MAX));
+        frame.extend([FRAME_VERSION, 0]);
         for _ in 0..FRAME_ENVELOPES_MAX {
             let Some(first) = self.waiting.front() else { break };
-            let room = BODY_BYTES_MAX - body.len();
+            let room = FRAME_BYTES_MAX - frame.len();
             let left = first.payload.len() - self.sent;
             if room <= ENVELOPE_HEADER_BYTES {
                 break;
             }
             let fits = left + ENVELOPE_HEADER_BYTES <= room;
+            let is_first = frame.len() == FRAME_HEADER_BYTES;
             // A message that fits in a frame of its own is not torn for the sake of this one.
-            if !fits && self.sent == 0 && !body.is_empty() && left + ENVELOPE_HEADER_BYTES <= BODY_BYTES_MAX {
+            if !fits && self.sent == 0 && !is_first && left + ENVELOPE_HEADER_BYTES <= BODY_BYTES_MAX {
                 break;
             }
             let take = left.min(room - ENVELOPE_HEADER_BYTES);
-            body.push(first.protocol as u8 | if fits { 0 } else { MORE_FOLLOWS });
-            body.extend((take as u32).to_le_bytes());
-            body.extend(&first.payload[self.sent..self.sent + take]);
+            frame.push(first.protocol as u8 | if fits { 0 } else { MORE_FOLLOWS });
+            frame.extend((take as u32).to_le_bytes());
+            frame.extend(&first.payload[self.sent..self.sent + take]);
             if !fits {
                 self.sent += take;
                 self.waiting_bytes -= take;
@@ -90,30 +95,24 @@ impl FrameWriter {
             self.sent = 0;
             self.waiting.pop_front();
         }
-        (!body.is_empty()).then(|| seal(&body))
+        Some(compressed(&frame).unwrap_or_else(|| frame.into()))
     }
 }
 
-/// The frame around `body`, compressed when that makes it shorter.
-fn seal(body: &[u8]) -> Bytes {
-    if body.len() >= COMPRESS_BYTES_MIN {
-        let mut frame =
-            vec![0; FRAME_HEADER_BYTES + LENGTH_BYTES + lz4_flex::block::get_maximum_output_size(body.len())];
-        frame[..FRAME_HEADER_BYTES].copy_from_slice(&[FRAME_VERSION, COMPRESSED]);
-        frame[FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + LENGTH_BYTES]
-            .copy_from_slice(&(body.len() as u32).to_le_bytes());
-        if let Ok(size) =
-            lz4_flex::block::compress_into(body, &mut frame[FRAME_HEADER_BYTES + LENGTH_BYTES..])
-            && size + LENGTH_BYTES < body.len()
-        {
-            frame.truncate(FRAME_HEADER_BYTES + LENGTH_BYTES + size);
-            return frame.into();
-        }
+/// What `frame` is when its body is compressed, if that makes it shorter.
+fn compressed(frame: &[u8]) -> Option<Bytes> {
+    let body = &frame[FRAME_HEADER_BYTES..];
+    if body.len() < COMPRESS_BYTES_MIN {
+        return None;
     }
-    let mut frame = Vec::with_capacity(FRAME_HEADER_BYTES + body.len());
-    frame.extend([FRAME_VERSION, 0]);
-    frame.extend(body);
-    frame.into()
+    let most = lz4_flex::block::get_maximum_output_size(body.len());
+    let mut frame = vec![0; FRAME_HEADER_BYTES + LENGTH_BYTES + most];
+    frame[..FRAME_HEADER_BYTES].copy_from_slice(&[FRAME_VERSION, COMPRESSED]);
+    frame[FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + LENGTH_BYTES]
+        .copy_from_slice(&(body.len() as u32).to_le_bytes());
+    let size = lz4_flex::block::compress_into(body, &mut frame[FRAME_HEADER_BYTES + LENGTH_BYTES..]).ok()?;
+    frame.truncate(FRAME_HEADER_BYTES + LENGTH_BYTES + size);
+    (size + LENGTH_BYTES < body.len()).then(|| frame.into())
 }
 
 /// Opens the frames of one channel, in order, and puts long messages together again.
@@ -125,9 +124,8 @@ pub struct Assembler {
 impl Assembler {
     /// The messages that `frame` completes. After an error the channel is of no further use: what follows cannot be
     /// told from garbage.
-    pub fn open(&mut self, frame: &[u8]) -> Result<Vec<Envelope>, WireError> {
-        let body = unseal(frame)?;
-        let mut rest = &body[..];
+    pub fn open(&mut self, frame: Bytes) -> Result<Vec<Envelope>, WireError> {
+        let mut rest = unseal(frame)?;
         let mut envelopes = Vec::new();
         let mut pieces = 0;
         while !rest.is_empty() {
@@ -142,7 +140,7 @@ impl Assembler {
             })?;
             let [tag, length @ ..] = *header;
             let length = u32::from_le_bytes(length) as usize;
-            rest = &rest[ENVELOPE_HEADER_BYTES..];
+            rest.advance(ENVELOPE_HEADER_BYTES);
             if length > rest.len() {
                 return Err(WireError::Truncated { what: "envelope", needed: length, found: rest.len() });
             }
@@ -150,8 +148,7 @@ impl Assembler {
             if length == 0 {
                 return Err(WireError::Empty);
             }
-            let piece = body.slice(body.len() - rest.len()..body.len() - rest.len() + length);
-            rest = &rest[length..];
+            let piece = rest.split_to(length);
             envelopes.extend(self.assemble(protocol, piece, tag & MORE_FOLLOWS != 0)?);
         }
         Ok(envelopes)
@@ -187,20 +184,21 @@ impl Assembler {
 }
 
 /// The body of `frame`.
-fn unseal(frame: &[u8]) -> Result<Bytes, WireError> {
+fn unseal(mut frame: Bytes) -> Result<Bytes, WireError> {
     if frame.len() > FRAME_BYTES_MAX {
         return Err(WireError::TooLarge { what: "frame", size: frame.len(), limit: FRAME_BYTES_MAX });
     }
-    let [version, flags, rest @ ..] = frame else {
+    let Some([version, flags]) = frame.first_chunk().copied() else {
         return Err(WireError::Truncated {
             what: "frame header",
             needed: FRAME_HEADER_BYTES,
             found: frame.len(),
         });
     };
-    match (*version, *flags) {
-        (FRAME_VERSION, 0) => Ok(Bytes::copy_from_slice(rest)),
-        (FRAME_VERSION, COMPRESSED) => decompress(rest),
+    frame.advance(FRAME_HEADER_BYTES);
+    match (version, flags) {
+        (FRAME_VERSION, 0) => Ok(frame),
+        (FRAME_VERSION, COMPRESSED) => decompress(&frame),
         (FRAME_VERSION, flags) => Err(WireError::Flags(flags)),
         (found, _) => Err(WireError::Version { found }),
     }

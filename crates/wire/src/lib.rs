@@ -23,7 +23,7 @@
 //! writer.push(Protocol::Presence, encode(&("here", 7u32))?.into())?;
 //! let frame = writer.finish().unwrap();
 //! let mut assembler = Assembler::default();
-//! let envelopes = assembler.open(&frame)?;
+//! let envelopes = assembler.open(frame)?;
 //! assert_eq!(envelopes[0].protocol, Protocol::Presence);
 //! assert_eq!(decode::<(String, u32)>(&envelopes[0].payload)?, ("here".to_string(), 7));
 //! # Ok::<(), meshwork_wire::WireError>(())

@@ -21,7 +21,7 @@ fn frames(messages: &[(Protocol, Vec<u8>)]) -> Vec<Bytes> {
 
 fn open_all(frames: &[Bytes]) -> Vec<(Protocol, Vec<u8>)> {
     let mut assembler = Assembler::default();
-    let open = |frame: &Bytes| assembler.open(frame).unwrap();
+    let open = |frame: &Bytes| assembler.open(frame.clone()).unwrap();
     frames.iter().flat_map(open).map(|Envelope { protocol, payload }| (protocol, payload.to_vec())).collect()
 }
 
@@ -58,10 +58,10 @@ proptest! {
     #[test]
     fn any_bytes_give_messages_or_an_error(bytes: Vec<u8>, flags in 0u8..3) {
         let mut assembler = Assembler::default();
-        let _ = assembler.open(&bytes);
+        let _ = assembler.open(bytes.clone().into());
         let mut framed = vec![FRAME_VERSION, flags];
         framed.extend(bytes);
-        let _ = assembler.open(&framed);
+        let _ = assembler.open(framed.into());
     }
 }
 
@@ -79,7 +79,7 @@ fn a_frame_holds_so_many_messages() {
     assert_eq!(open_all(&honest), messages);
     // What costs its sender a kilobyte, compressed, must not cost its receiver thousands of messages.
     let crowd = [&[FRAME_VERSION, 0][..], &[2, 1, 0, 0, 0, 7].repeat(1_025)].concat();
-    let error = Assembler::default().open(&crowd).unwrap_err();
+    let error = Assembler::default().open(crowd.into()).unwrap_err();
     assert_eq!(error.to_string(), "a frame of more than 1024 messages");
 }
 
@@ -114,7 +114,7 @@ fn bad_frames_are_refused_by_name() {
         (vec![1, 0, 2, 0], "envelope header is cut short: 5 bytes needed, 2 there"),
     ];
     for (bytes, expected) in table {
-        let error = Assembler::default().open(&bytes).unwrap_err().to_string();
+        let error = Assembler::default().open(bytes.into()).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{error}");
     }
 }
@@ -122,16 +122,19 @@ fn bad_frames_are_refused_by_name() {
 #[test]
 fn an_endless_message_is_refused_at_the_limit() {
     let piece = [&[FRAME_VERSION, 0, 0x82][..], &60_000u32.to_le_bytes(), &[7; 60_000]].concat();
-    let mut assembler = Assembler::default();
-    let error = (0..100).find_map(|_| assembler.open(&piece).err()).unwrap();
+    let (piece, mut assembler) = (Bytes::from(piece), Assembler::default());
+    let error = (0..100).find_map(|_| assembler.open(piece.clone()).err()).unwrap();
     assert!(matches!(error, WireError::TooLarge { what: "message", .. }));
 }
 
 #[test]
 fn a_message_of_another_protocol_may_not_interrupt() {
     let mut assembler = Assembler::default();
-    assembler.open(&[FRAME_VERSION, 0, 0x82, 1, 0, 0, 0, 7]).unwrap();
-    assert_eq!(assembler.open(&[FRAME_VERSION, 0, 3, 1, 0, 0, 0, 7]), Err(WireError::Interrupted));
+    assembler.open(Bytes::from_static(&[FRAME_VERSION, 0, 0x82, 1, 0, 0, 0, 7])).unwrap();
+    assert_eq!(
+        assembler.open(Bytes::from_static(&[FRAME_VERSION, 0, 3, 1, 0, 0, 0, 7])),
+        Err(WireError::Interrupted)
+    );
 }
 
 /// The bytes of a frame are pinned: whoever changes them raises `FRAME_VERSION`.

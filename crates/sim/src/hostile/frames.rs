@@ -42,7 +42,7 @@ pub(super) fn charge(channel: Channel, frame: &Bytes) -> Charge {
 pub(super) fn open(channel: Channel, frame: &Bytes) -> Result<Vec<Envelope>, WireError> {
     match channel {
         Channel::Lossy => open_datagram(frame).map(|envelope| vec![envelope]),
-        _ => Assembler::default().open(frame),
+        _ => Assembler::default().open(frame.clone()),
     }
 }
 

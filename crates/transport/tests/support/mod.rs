@@ -195,8 +195,8 @@ pub fn noise(seed: u64, size: usize) -> Bytes {
 }
 
 /// The first message of a frame.
-pub fn message_of(frame: &[u8]) -> Message {
-    let envelope = Assembler::default().open(frame).unwrap().remove(0);
+pub fn message_of(frame: &Bytes) -> Message {
+    let envelope = Assembler::default().open(frame.clone()).unwrap().remove(0);
     Message::decode(&envelope.payload).unwrap()
 }
 
