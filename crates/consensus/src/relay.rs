@@ -25,8 +25,8 @@ const RESTLESS_MAX: u8 = 3;
 pub(crate) struct Relay {
     own: NodeId,
     peers: BTreeMap<SessionId, Peer>,
-    /// Whether it is on us to bring an issuer's receipts to a peer. Forgotten whenever a link changes anywhere near.
-    roles: BTreeMap<(SessionId, NodeId), bool>,
+    /// Grows whenever a link changes anywhere near.
+    epoch: u64,
     /// Links have changed since the last look.
     moved: bool,
     /// So many looks in a row found that.
@@ -39,10 +39,25 @@ pub(crate) struct Relay {
 
 struct Peer {
     node: NodeId,
-    /// The nodes with which it says that it is linked.
-    linked: BTreeSet<NodeId>,
-    /// Per issuer, up to which receipt ([`Record::heard`]) the peer was served.
-    served: BTreeMap<NodeId, u64>,
+    /// The nodes with which it says that it is linked, in order.
+    linked: Vec<NodeId>,
+    /// Per issuer.
+    tasks: BTreeMap<NodeId, Task>,
+}
+
+/// To bring an issuer's receipts to a peer.
+#[derive(Clone, Copy)]
+struct Task {
+    /// Up to which receipt ([`Record::heard`]) the peer was served.
+    served: u64,
+    /// Whether it is ours, as of an epoch.
+    ours: (bool, u64),
+}
+
+impl Peer {
+    fn is_linked(&self, node: &NodeId) -> bool {
+        self.linked.binary_search(node).is_ok()
+    }
 }
 
 impl Relay {
@@ -50,7 +65,7 @@ impl Relay {
         Self {
             own,
             peers: BTreeMap::new(),
-            roles: BTreeMap::new(),
+            epoch: 0,
             moved: false,
             restless: 0,
             looked: 0,
@@ -59,7 +74,7 @@ impl Relay {
     }
 
     pub(crate) fn add(&mut self, session: SessionId, node: NodeId) {
-        self.peers.insert(session, Peer { node, linked: BTreeSet::new(), served: BTreeMap::new() });
+        self.peers.insert(session, Peer { node, linked: Vec::new(), tasks: BTreeMap::new() });
         self.move_links();
         self.links_changed = true;
     }
@@ -70,7 +85,7 @@ impl Relay {
     }
 
     fn move_links(&mut self) {
-        self.roles.clear();
+        self.epoch += 1;
         (self.moved, self.looked) = (true, 0);
     }
 
@@ -86,19 +101,18 @@ impl Relay {
         self.peers.values().any(|peer| peer.node == *node)
     }
 
-    /// Takes a peer's word on its links; false when there is no such peer.
+    /// Takes a peer's word on its links, which are in order; false when there is no such peer.
     pub(crate) fn set_linked(&mut self, session: &SessionId, linked: Vec<NodeId>) -> bool {
         self.move_links();
         let peer = self.peers.get_mut(session);
-        peer.map(|peer| peer.linked = linked.into_iter().collect()).is_some()
+        peer.map(|peer| peer.linked = linked).is_some()
     }
 
     /// Forgets how far anybody was served with this issuer's receipts.
     pub(crate) fn forget(&mut self, issuer: &NodeId) {
         for peer in self.peers.values_mut() {
-            peer.served.remove(issuer);
+            peer.tasks.remove(issuer);
         }
-        self.roles.retain(|(_, of), _| of != issuer);
     }
 
     /// What everybody still lacks. An issuer whose receipts others bring to a peer is passed over without being marked
@@ -114,22 +128,37 @@ impl Relay {
         self.looked = news.iter().map(|(_, record)| record.heard).max().unwrap_or(self.looked);
         let sessions: Vec<SessionId> = self.peers.keys().copied().collect();
         for session in sessions {
-            let mut lacking = Vec::new();
-            for (issuer, record) in &news {
-                let served = self.peers.get(&session).and_then(|peer| peer.served.get(*issuer)).copied();
-                let served = served.unwrap_or(0);
-                if record.heard <= served || !self.is_ours(session, **issuer) {
-                    continue;
-                }
-                let news = record.kept().filter(|kept| kept.heard > served && kept.from != session);
-                lacking.extend(news.map(|kept| kept.signed.clone()));
-                if let Some(peer) = self.peers.get_mut(&session) {
-                    peer.served.insert(**issuer, record.heard);
-                }
-            }
+            let lacking = self.lacking(session, &news);
             messages.extend(bundle(lacking).into_iter().map(|message| (session, message)));
         }
         messages
+    }
+
+    /// What it is on us to bring to a peer.
+    fn lacking(&mut self, session: SessionId, news: &[(&NodeId, &Record)]) -> Vec<SignedReceipt> {
+        let Some(peer) = self.peers.get(&session) else { return Vec::new() };
+        let (mut lacking, mut tasks) = (Vec::new(), Vec::new());
+        for (issuer, record) in news {
+            let task = peer.tasks.get(*issuer).copied();
+            let served = task.map_or(0, |task| task.served);
+            if record.heard <= served {
+                continue;
+            }
+            let known = task.map(|task| task.ours).filter(|(_, epoch)| *epoch == self.epoch);
+            let ours = known.map_or_else(|| self.brings(issuer, peer), |(ours, _)| ours);
+            if ours {
+                let news = record.kept().filter(|kept| kept.heard > served && kept.from != session);
+                lacking.extend(news.map(|kept| kept.signed.clone()));
+            }
+            if ours || known.is_none() {
+                let served = if ours { record.heard } else { served };
+                tasks.push((**issuer, Task { served, ours: (ours, self.epoch) }));
+            }
+        }
+        if let Some(peer) = self.peers.get_mut(&session) {
+            peer.tasks.extend(tasks);
+        }
+        lacking
     }
 
     /// Whether the last look put something off until links are at rest.
@@ -137,18 +166,9 @@ impl Relay {
         self.restless > 0
     }
 
-    fn is_ours(&mut self, session: SessionId, issuer: NodeId) -> bool {
-        if let Some(role) = self.roles.get(&(session, issuer)) {
-            return *role;
-        }
-        let role = self.peers.get(&session).is_some_and(|peer| self.brings(&issuer, peer));
-        self.roles.insert((session, issuer), role);
-        role
-    }
-
     /// Whether too few others would bring an issuer's receipts to a peer.
     fn brings(&self, issuer: &NodeId, to: &Peer) -> bool {
-        if *issuer == to.node || to.linked.contains(issuer) {
+        if *issuer == to.node || to.is_linked(issuer) {
             return false;
         }
         let others = match self.peers.values().find(|peer| peer.node == *issuer) {
@@ -156,10 +176,10 @@ impl Relay {
             Some(issuer) => {
                 let place = Place::between(&issuer.node.0, &to.node.0);
                 let before_us = |node: &&NodeId| place.is_nearer(&node.0, &self.own.0);
-                to.linked.intersection(&issuer.linked).filter(before_us).take(RELAYS).count()
+                to.linked.iter().filter(before_us).filter(|node| issuer.is_linked(node)).take(RELAYS).count()
             }
             None => {
-                let bring = |peer: &&Peer| peer.linked.contains(issuer) && peer.linked.contains(&to.node);
+                let bring = |peer: &&Peer| peer.is_linked(issuer) && peer.is_linked(&to.node);
                 self.peers.values().filter(bring).take(RELAYS).count()
             }
         };
