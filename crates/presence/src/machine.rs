@@ -121,9 +121,9 @@ impl Presence {
 
     fn remove_peer(&mut self, now: Timestamp, peer: SessionId, left: bool) {
         self.links.remove(&peer);
-        if left && let Some(entry) = self.roster.get_mut(&peer) {
-            // Its goodbye did not reach us in words, so its last heartbeat may not have either.
-            entry.beat = entry.beat.saturating_add(1);
+        // Its goodbye did not reach us in words, so its last heartbeat may not have either.
+        let one_more = |entry: &mut Entry| entry.beat = entry.beat.saturating_add(1);
+        if left && self.roster.change(&peer, one_more).is_some() {
             self.gone(now, peer, Farewell::Said, peer);
         }
         self.unlink_values(peer);
@@ -146,8 +146,8 @@ impl Presence {
             Message::Hears(sessions) => self.links.set_hears(&from, sessions),
             Message::Leave { beat } => {
                 self.links.set_left(&from);
-                if let Some(entry) = self.roster.get_mut(&from) {
-                    entry.beat = entry.beat.max(beat);
+                let last = |entry: &mut Entry| entry.beat = entry.beat.max(beat);
+                if self.roster.change(&from, last).is_some() {
                     self.gone(now, from, Farewell::Said, from);
                 } else if let Some(gone) = self.roster.gone_mut(&from) {
                     gone.said(Farewell::Said, beat);
@@ -157,19 +157,28 @@ impl Presence {
     }
 
     /// A heartbeat over the session's own link: what it says stands over all rumours.
-    fn hear(&mut self, now: Timestamp, from: SessionId, node: NodeId, beat: u64, profile: Option<Profile>) {
+    fn hear(
+        &mut self,
+        now: Timestamp,
+        from: SessionId,
+        node: NodeId,
+        beat: u64,
+        mut profile: Option<Profile>,
+    ) {
         let heard = Heard { at: now.monotonic, age: Duration::ZERO };
         self.links.set_heard(now.monotonic, &from);
-        if let Some(entry) = self.roster.get_mut(&from) {
+        let changed = self.roster.change(&from, |entry| {
             (entry.node, entry.proven, entry.beat) = (node, true, beat);
             (entry.heard, entry.teller) = (heard, from);
-            let Some(profile) = profile else { return };
+            let Some(profile) = profile.take() else { return false };
             let changed = !profile.looks_like(&entry.profile);
             (entry.profile, entry.hearsay) = (profile, false);
-            if changed {
-                self.changed(from);
-            }
-            return;
+            changed
+        });
+        match changed {
+            Some(true) => return self.changed(from),
+            Some(false) => return,
+            None => {}
         }
         let known =
             self.roster.gone().get(&from).map(|gone| (gone.entry.profile.clone(), gone.entry.hearsay));
@@ -212,8 +221,12 @@ impl Presence {
         if self.links.node(&session).is_some() {
             return;
         }
-        if let Some(entry) = self.roster.get_mut(&session).filter(|entry| entry.beat <= beat) {
-            entry.beat = beat;
+        let last = |entry: &mut Entry| {
+            let is_last = entry.beat <= beat;
+            entry.beat = entry.beat.max(beat);
+            is_last
+        };
+        if self.roster.change(&session, last) == Some(true) {
             self.gone(now, session, Farewell::Told, teller);
         }
     }
@@ -227,22 +240,26 @@ impl Presence {
         profile: Option<(NodeId, Profile)>,
     ) {
         let (linked, margin) = (self.links.node(&session).is_some(), self.margin());
-        let Some(entry) = self.roster.get_mut(&session) else { return };
-        let lives = entry.is_older_than(now.monotonic, beat, heard, margin);
-        if lives {
-            (entry.beat, entry.heard, entry.teller) = (beat, heard, teller);
-        }
-        // A made-up revision may be the highest: what comes with a sign of life stands over it.
-        let newer = |(node, profile): &(NodeId, Profile)| {
-            let revision = entry.profile.revision;
-            let same_node = *node == entry.node || (lives && !entry.proven);
-            !linked && same_node && (profile.revision > revision || (lives && profile.revision != revision))
-        };
-        let Some((node, profile)) = profile.filter(newer) else { return };
-        entry.node = node;
-        let changed = !profile.looks_like(&entry.profile);
-        (entry.profile, entry.hearsay) = (profile, true);
-        if changed {
+        let changed = self.roster.change(&session, |entry| {
+            let lives = entry.is_older_than(now.monotonic, beat, heard, margin);
+            if lives {
+                (entry.beat, entry.heard, entry.teller) = (beat, heard, teller);
+            }
+            // A made-up revision may be the highest: what comes with a sign of life stands over it.
+            let newer = |(node, profile): &(NodeId, Profile)| {
+                let revision = entry.profile.revision;
+                let same_node = *node == entry.node || (lives && !entry.proven);
+                !linked
+                    && same_node
+                    && (profile.revision > revision || (lives && profile.revision != revision))
+            };
+            let Some((node, profile)) = profile.filter(newer) else { return false };
+            entry.node = node;
+            let changed = !profile.looks_like(&entry.profile);
+            (entry.profile, entry.hearsay) = (profile, true);
+            changed
+        });
+        if changed == Some(true) {
             self.changed(session);
         }
     }
@@ -382,7 +399,7 @@ impl Machine for Presence {
 
     fn poll_timeout(&self) -> Option<Deadline> {
         let beat = self.next_beat.map(|at| Deadline { at, why: "heartbeat" });
-        let stale = self.roster.next_stale().map(|at| Deadline { at, why: "a member becomes stale" });
+        let stale = self.roster.next_look().map(|at| Deadline { at, why: "a member may be stale" });
         Deadline::earliest(Deadline::earliest(beat, stale), self.ephemeral.poll_timeout())
     }
 }

@@ -95,19 +95,35 @@ pub(crate) struct Roster {
     gone: BTreeMap<SessionId, Gone>,
     /// Nobody is stale before this.
     grace: Monotonic,
+    /// Nor before this, as far as it was looked: most members are heard again long before they could be.
+    looked: Monotonic,
 }
 
 impl Roster {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, alive: BTreeMap::new(), gone: BTreeMap::new(), grace: Monotonic(0) }
+        Self {
+            config,
+            alive: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            grace: Monotonic(0),
+            looked: Monotonic(0),
+        }
     }
 
     pub(crate) fn alive(&self) -> &BTreeMap<SessionId, Entry> {
         &self.alive
     }
 
-    pub(crate) fn get_mut(&mut self, session: &SessionId) -> Option<&mut Entry> {
-        self.alive.get_mut(session)
+    /// Changes the entry of somebody who is here.
+    pub(crate) fn change<T>(
+        &mut self,
+        session: &SessionId,
+        change: impl FnOnce(&mut Entry) -> T,
+    ) -> Option<T> {
+        let entry = self.alive.get_mut(session)?;
+        let changed = change(entry);
+        self.looked = self.looked.min(self.config.stale_at(entry));
+        Some(changed)
     }
 
     pub(crate) fn gone(&self) -> &BTreeMap<SessionId, Gone> {
@@ -124,6 +140,7 @@ impl Roster {
 
     pub(crate) fn insert(&mut self, session: SessionId, entry: Entry) {
         self.gone.remove(&session);
+        self.looked = self.looked.min(self.config.stale_at(&entry));
         self.alive.insert(session, entry);
     }
 
@@ -149,21 +166,36 @@ impl Roster {
     }
 
     pub(crate) fn allowance(&self, profile: &Profile) -> Duration {
-        Duration::from_millis(if profile.away { self.config.away_stale_ms } else { self.config.stale_ms })
+        self.config.allowance(profile)
+    }
+
+    /// When to look for somebody who is stale.
+    pub(crate) fn next_look(&self) -> Option<Monotonic> {
+        (!self.alive.is_empty()).then(|| self.looked.max(self.grace))
+    }
+
+    /// Looks who is stale.
+    pub(crate) fn stale(&mut self, now: Monotonic) -> Vec<SessionId> {
+        let mut stale = Vec::new();
+        self.looked = Monotonic(u64::MAX);
+        for (session, entry) in &self.alive {
+            let at = self.config.stale_at(entry);
+            if at.max(self.grace) <= now {
+                stale.push(*session);
+            } else {
+                self.looked = self.looked.min(at);
+            }
+        }
+        stale
+    }
+}
+
+impl Config {
+    fn allowance(&self, profile: &Profile) -> Duration {
+        Duration::from_millis(if profile.away { self.away_stale_ms } else { self.stale_ms })
     }
 
     fn stale_at(&self, entry: &Entry) -> Monotonic {
-        let left = self.allowance(&entry.profile).saturating_sub(entry.heard.age);
-        (entry.heard.at + left).max(self.grace)
-    }
-
-    /// When the next one becomes stale.
-    pub(crate) fn next_stale(&self) -> Option<Monotonic> {
-        self.alive.values().map(|entry| self.stale_at(entry)).min()
-    }
-
-    pub(crate) fn stale(&self, now: Monotonic) -> Vec<SessionId> {
-        let stale = self.alive.iter().filter(|(_, entry)| self.stale_at(entry) <= now);
-        stale.map(|(session, _)| *session).collect()
+        entry.heard.at + self.allowance(&entry.profile).saturating_sub(entry.heard.age)
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Ephemeral {
     own: Own,
     seen: Seen,
     links: BTreeMap<SessionId, Link>,
+    /// Somebody among these is to be sent something.
+    is_due: bool,
     /// The next datagrams leave no sooner.
     next_send: Monotonic,
     /// When everything is shown again; none while there is nothing to show.
@@ -64,6 +66,7 @@ impl Ephemeral {
             seen: Seen::new(config.seen_values_bytes_max),
             config: config.clone(),
             links: BTreeMap::new(),
+            is_due: false,
             next_send: Monotonic(0),
             next_refresh: None,
         }
@@ -105,6 +108,7 @@ impl Ephemeral {
             replaced.map(|replaced| link.due.remove(&replaced));
             link.due.insert(counter);
         }
+        self.note_due();
         self.plan_refresh(now);
         Ok(())
     }
@@ -116,6 +120,7 @@ impl Ephemeral {
             link.due.remove(&counter);
             link.told_due = true;
         }
+        self.note_due();
         self.plan_refresh(now);
     }
 
@@ -123,6 +128,7 @@ impl Ephemeral {
     pub(crate) fn leave(&mut self) {
         self.own = Own::new(self.own.version());
         self.links.clear();
+        self.note_due();
         self.next_refresh = None;
     }
 
@@ -131,10 +137,17 @@ impl Ephemeral {
         let told_due = self.own.is_worth_telling();
         let due = self.own.counters().into_iter().collect();
         self.links.insert(peer, Link { due, told_due, counted: (now, 0) });
+        self.note_due();
     }
 
     pub(crate) fn peer_down(&mut self, peer: SessionId) {
         self.links.remove(&peer);
+        self.note_due();
+    }
+
+    /// Call it when it has changed what links are to be sent.
+    fn note_due(&mut self) {
+        self.is_due = self.links.values().any(Link::is_due);
     }
 
     fn plan_refresh(&mut self, now: Monotonic) {
@@ -144,7 +157,7 @@ impl Ephemeral {
 
     /// The datagrams that leave now. Call it after every input and every timeout.
     pub(crate) fn send(&mut self, now: Monotonic) -> Vec<(SessionId, Datagram)> {
-        if self.next_send > now || !self.links.values().any(Link::is_due) {
+        if self.next_send > now || !self.is_due {
             return Vec::new();
         }
         self.next_send = now + Duration::from_millis(self.config.values_send_ms);
@@ -161,6 +174,7 @@ impl Ephemeral {
                 link.told_due = false;
             }
         }
+        self.note_due();
         datagrams
     }
 
@@ -206,6 +220,7 @@ impl Ephemeral {
                     link.due.extend(&counters);
                     link.told_due = true;
                 }
+                self.note_due();
                 self.plan_refresh(now);
             }
         }
@@ -213,8 +228,7 @@ impl Ephemeral {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Deadline> {
-        let due = self.links.values().any(Link::is_due);
-        let send = due.then_some(Deadline { at: self.next_send, why: "show values" });
+        let send = self.is_due.then_some(Deadline { at: self.next_send, why: "show values" });
         let refresh = self.next_refresh.map(|at| Deadline { at, why: "show values again" });
         let own = self.own.next_expiry().map(|at| Deadline { at, why: "an own value has had its time" });
         let seen = self.seen.next_expiry().map(|at| Deadline { at, why: "a value has had its time" });
