@@ -117,7 +117,7 @@ impl OpLog {
             tracing::warn!(%author, "it contradicted itself too often: all that it writes is closed");
             self.history.close_author(author);
         }
-        for peer in self.links.keys().copied().collect::<Vec<_>>() {
+        for peer in self.links.peers() {
             if let Some(link) = self.links.get_mut(&peer).filter(|_| Some(peer) != from) {
                 link.proofs.insert(dot.replica);
                 self.pump(now, peer);

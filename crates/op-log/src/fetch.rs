@@ -230,7 +230,7 @@ impl OpLog {
         for replica in &replicas {
             self.fetches.remove(replica);
         }
-        for peer in self.links.keys().copied().collect::<Vec<_>>() {
+        for peer in self.links.peers() {
             self.fetch_from(now, peer);
         }
         if replicas.contains(&self.author.replica) {

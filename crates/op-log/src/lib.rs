@@ -80,6 +80,7 @@ mod flush;
 mod heir;
 mod history;
 mod input;
+mod links;
 mod machine;
 mod message;
 mod meta;

@@ -17,10 +17,10 @@ use crate::{
     causal::Bounds,
     flush::Author,
     history::{Accepted, History, without},
+    links::Links,
     overdue::Overdue,
     proofs::Proofs,
     recovery,
-    sync::Link,
 };
 
 /// Whose log it is, and how it signs and verifies.
@@ -49,7 +49,7 @@ pub struct OpLog {
     last_write: u64,
     /// The durable mark is in storage: own operations may leave.
     pub(crate) marked: bool,
-    pub(crate) links: BTreeMap<SessionId, Link>,
+    pub(crate) links: Links,
     /// Which replica is being fetched from whom.
     pub(crate) fetches: BTreeMap<ReplicaId, SessionId>,
     /// Why replicas are closed.
@@ -101,7 +101,7 @@ impl OpLog {
             writes: VecDeque::new(),
             last_write: 0,
             marked: false,
-            links: BTreeMap::new(),
+            links: Links::default(),
             fetches: BTreeMap::new(),
             proofs: Proofs::default(),
             overdue: Overdue::default(),
@@ -351,6 +351,7 @@ impl Machine for OpLog {
         let operations = self.wake_own(now);
         self.deliver(operations);
         self.notice_waits(now);
+        self.links.settle();
     }
 
     fn handle_timeout(&mut self, now: Timestamp) {
@@ -362,6 +363,7 @@ impl Machine for OpLog {
         if self.overdue.due().is_some_and(|due| due.is_due(now)) {
             self.look_at_waits(now);
         }
+        self.links.settle();
     }
 
     fn poll_effect(&mut self) -> Option<Effect> {
@@ -372,8 +374,7 @@ impl Machine for OpLog {
         if self.is_closing() {
             return None;
         }
-        let links = self.links.values().filter_map(Link::deadline).min();
         let own = Deadline::earliest(self.author.flush_due(), self.overdue.due());
-        Deadline::earliest(own, links)
+        Deadline::earliest(own, self.links.due())
     }
 }

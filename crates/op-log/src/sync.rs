@@ -156,7 +156,7 @@ impl OpLog {
     }
 
     pub(crate) fn compare_all(&mut self) {
-        for peer in self.links.keys().copied().collect::<Vec<_>>() {
+        for peer in self.links.peers() {
             self.compare(peer);
         }
     }
@@ -167,7 +167,7 @@ impl OpLog {
     }
 
     pub(crate) fn hear(&mut self, now: Timestamp, from: SessionId, message: Message) {
-        if !self.links.contains_key(&from) {
+        if !self.links.contains(&from) {
             return;
         }
         match message {
@@ -278,7 +278,7 @@ impl OpLog {
     pub(crate) fn note_change(&mut self, now: Timestamp, replica: &ReplicaId, from: Option<SessionId>) {
         let sync_due = now.monotonic + self.config.sync_interval();
         let announce_due = now.monotonic + self.config.announce_interval();
-        for (peer, link) in &mut self.links {
+        for (peer, link) in self.links.iter_mut() {
             link.changed.insert(*replica);
             link.told = false;
             link.sync_due.get_or_insert(sync_due);
@@ -290,8 +290,11 @@ impl OpLog {
     }
 
     pub(crate) fn link_timeouts(&mut self, now: Timestamp) {
+        if !self.links.due().is_some_and(|due| due.is_due(now)) {
+            return;
+        }
         let due = |at: Option<Monotonic>| at.is_some_and(|at| at <= now.monotonic);
-        for peer in self.links.keys().copied().collect::<Vec<_>>() {
+        for peer in self.links.peers() {
             let Some(link) = self.links.get_mut(&peer) else { continue };
             let (stalled, announce, sync) =
                 (due(link.fetching.due()), due(link.announce_due), due(link.sync_due));
