@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
-use meshwork_base::{Deadline, SessionId, Timestamp};
+use meshwork_base::{Deadline, Monotonic, SessionId, Timestamp};
 
 /// One deadline per session, the earliest at hand.
 ///
@@ -13,13 +13,13 @@ use meshwork_base::{Deadline, SessionId, Timestamp};
 #[derive(Default, Debug)]
 pub(crate) struct Timers {
     of: BTreeMap<SessionId, Timer>,
-    order: BTreeSet<(Deadline, SessionId)>,
+    order: BTreeSet<(Monotonic, SessionId)>,
 }
 
 #[derive(Debug)]
 struct Timer {
     deadline: Deadline,
-    rank: Deadline,
+    rank: Monotonic,
 }
 
 impl Timers {
@@ -27,8 +27,8 @@ impl Timers {
         match (self.of.entry(session), deadline) {
             (Entry::Vacant(_), None) => return,
             (Entry::Vacant(entry), Some(deadline)) => {
-                entry.insert(Timer { deadline, rank: deadline });
-                self.order.insert((deadline, session));
+                entry.insert(Timer { deadline, rank: deadline.at });
+                self.order.insert((deadline.at, session));
             }
             (Entry::Occupied(entry), None) => {
                 self.order.remove(&(entry.remove().rank, session));
@@ -36,10 +36,12 @@ impl Timers {
             (Entry::Occupied(entry), Some(deadline)) => {
                 let timer = entry.into_mut();
                 timer.deadline = deadline;
-                if deadline < timer.rank {
+                if deadline.at < timer.rank {
                     self.order.remove(&(timer.rank, session));
-                    timer.rank = deadline;
-                    self.order.insert((deadline, session));
+                    timer.rank = deadline.at;
+                    self.order.insert((deadline.at, session));
+                } else if self.order.first() != Some(&(timer.rank, session)) {
+                    return;
                 }
             }
         }
@@ -50,10 +52,10 @@ impl Timers {
     fn settle(&mut self) {
         while let Some((rank, session)) = self.order.first().copied() {
             match self.of.get_mut(&session) {
-                Some(timer) if timer.deadline == rank => return,
+                Some(timer) if timer.deadline.at == rank => return,
                 Some(timer) => {
-                    timer.rank = timer.deadline;
-                    self.order.insert((timer.deadline, session));
+                    timer.rank = timer.deadline.at;
+                    self.order.insert((timer.deadline.at, session));
                 }
                 None => {}
             }
@@ -62,15 +64,14 @@ impl Timers {
     }
 
     pub(crate) fn first(&self) -> Option<Deadline> {
-        self.order.first().map(|(deadline, _)| *deadline)
+        self.order.first().and_then(|(_, session)| Some(self.of.get(session)?.deadline))
     }
 
     /// The sessions whose deadline has come, in order.
     pub(crate) fn due(&self, now: Timestamp) -> Vec<SessionId> {
-        let ranked = self.order.iter().take_while(|(rank, _)| rank.is_due(now)).map(|(_, session)| *session);
-        let mut due: Vec<(Deadline, SessionId)> =
-            ranked.filter_map(|session| Some((self.of.get(&session)?.deadline, session))).collect();
-        due.retain(|(deadline, _)| deadline.is_due(now));
+        let ranked = self.order.iter().take_while(|(rank, _)| *rank <= now.monotonic);
+        let all = ranked.filter_map(|(_, session)| Some((self.of.get(session)?.deadline, *session)));
+        let mut due: Vec<(Deadline, SessionId)> = all.filter(|(deadline, _)| deadline.is_due(now)).collect();
         due.sort_unstable();
         due.into_iter().map(|(_, session)| session).collect()
     }
