@@ -25,6 +25,9 @@ const RESTLESS_MAX: u8 = 3;
 pub(crate) struct Relay {
     own: NodeId,
     peers: BTreeMap<SessionId, Peer>,
+    /// A small number for each issuer; those from [`Relay::forget`] are given again.
+    issuers: BTreeMap<NodeId, usize>,
+    free: Vec<usize>,
     /// Grows whenever a link changes anywhere near.
     epoch: u64,
     /// Links have changed since the last look.
@@ -41,8 +44,8 @@ struct Peer {
     node: NodeId,
     /// The nodes with which it says that it is linked, in order.
     linked: Vec<NodeId>,
-    /// Per issuer.
-    tasks: BTreeMap<NodeId, Task>,
+    /// By the number of the issuer.
+    tasks: Vec<Option<Task>>,
 }
 
 /// To bring an issuer's receipts to a peer.
@@ -65,6 +68,8 @@ impl Relay {
         Self {
             own,
             peers: BTreeMap::new(),
+            issuers: BTreeMap::new(),
+            free: Vec::new(),
             epoch: 0,
             moved: false,
             restless: 0,
@@ -74,7 +79,7 @@ impl Relay {
     }
 
     pub(crate) fn add(&mut self, session: SessionId, node: NodeId) {
-        self.peers.insert(session, Peer { node, linked: Vec::new(), tasks: BTreeMap::new() });
+        self.peers.insert(session, Peer { node, linked: Vec::new(), tasks: Vec::new() });
         self.move_links();
         self.links_changed = true;
     }
@@ -110,9 +115,20 @@ impl Relay {
 
     /// Forgets how far anybody was served with this issuer's receipts.
     pub(crate) fn forget(&mut self, issuer: &NodeId) {
-        for peer in self.peers.values_mut() {
-            peer.tasks.remove(issuer);
+        let Some(number) = self.issuers.remove(issuer) else { return };
+        self.free.push(number);
+        for task in self.peers.values_mut().filter_map(|peer| peer.tasks.get_mut(number)) {
+            *task = None;
         }
+    }
+
+    fn number(&mut self, issuer: &NodeId) -> usize {
+        if let Some(number) = self.issuers.get(issuer) {
+            return *number;
+        }
+        let number = self.free.pop().unwrap_or(self.issuers.len());
+        self.issuers.insert(*issuer, number);
+        number
     }
 
     /// What everybody still lacks. An issuer whose receipts others bring to a peer is passed over without being marked
@@ -124,8 +140,10 @@ impl Relay {
             return messages;
         }
         self.restless = 0;
-        let news: Vec<_> = records.iter().filter(|(_, record)| record.heard > self.looked).collect();
-        self.looked = news.iter().map(|(_, record)| record.heard).max().unwrap_or(self.looked);
+        let looked = self.looked;
+        let news = records.iter().filter(|(_, record)| record.heard > looked);
+        let news: Vec<_> = news.map(|(issuer, record)| (self.number(issuer), issuer, record)).collect();
+        self.looked = news.iter().map(|(_, _, record)| record.heard).max().unwrap_or(self.looked);
         let sessions: Vec<SessionId> = self.peers.keys().copied().collect();
         for session in sessions {
             let lacking = self.lacking(session, &news);
@@ -135,11 +153,11 @@ impl Relay {
     }
 
     /// What it is on us to bring to a peer.
-    fn lacking(&mut self, session: SessionId, news: &[(&NodeId, &Record)]) -> Vec<SignedReceipt> {
+    fn lacking(&mut self, session: SessionId, news: &[(usize, &NodeId, &Record)]) -> Vec<SignedReceipt> {
         let Some(peer) = self.peers.get(&session) else { return Vec::new() };
         let (mut lacking, mut tasks) = (Vec::new(), Vec::new());
-        for (issuer, record) in news {
-            let task = peer.tasks.get(*issuer).copied();
+        for (number, issuer, record) in news {
+            let task = peer.tasks.get(*number).copied().flatten();
             let served = task.map_or(0, |task| task.served);
             if record.heard <= served {
                 continue;
@@ -152,11 +170,15 @@ impl Relay {
             }
             if ours || known.is_none() {
                 let served = if ours { record.heard } else { served };
-                tasks.push((**issuer, Task { served, ours: (ours, self.epoch) }));
+                tasks.push((*number, Task { served, ours: (ours, self.epoch) }));
             }
         }
         if let Some(peer) = self.peers.get_mut(&session) {
-            peer.tasks.extend(tasks);
+            let numbers = self.issuers.len() + self.free.len();
+            peer.tasks.resize(numbers, None);
+            for (number, task) in tasks {
+                peer.tasks.get_mut(number).into_iter().for_each(|known| *known = Some(task));
+            }
         }
         lacking
     }
