@@ -90,7 +90,10 @@ impl Courier for Shuffled {
     }
 
     fn next(&mut self) -> Option<Letter> {
-        let chosen = self.random.below(self.pairs.len() as u64) as usize;
+        let chosen = match self.pairs.len() {
+            0 | 1 => 0,
+            many => self.random.below(many as u64) as usize,
+        };
         let (from, to) = *self.pairs.get(chosen)?;
         let queue = &mut self.queues[from as usize][to as usize];
         let letter = queue.pop_front();
