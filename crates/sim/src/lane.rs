@@ -32,6 +32,11 @@ impl<T> Lane<T> {
         self.last_arrival
     }
 
+    /// Whether nothing is under way.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// The oldest arrives.
     pub(crate) fn arrive(&mut self) -> Option<T> {
         self.waiting.pop_front()

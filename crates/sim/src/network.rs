@@ -171,6 +171,12 @@ impl Network {
     pub(crate) fn disconnect(&mut self, end: End) -> Option<End> {
         let other = self.connected[end.node].remove(&end.own())?;
         self.connected[other.node].remove(&other.own());
+        for end in [end, other] {
+            let ends = &mut self.frames[end.node];
+            if ends.get(&end.own()).is_some_and(|frames| frames.lanes.iter().all(Lane::is_empty)) {
+                ends.remove(&end.own());
+            }
+        }
         Some(other)
     }
 
@@ -233,7 +239,8 @@ impl Network {
     pub(crate) fn resume(&mut self) -> Vec<(End, Channel, usize)> {
         let (cuts, nodes) = (&self.cuts, self.nodes);
         let all = self.frames.iter_mut().enumerate().flat_map(|(node, ends)| {
-            ends.iter_mut().map(move |((life, link), frames)| (End { node, life: *life, link: *link }, frames))
+            ends.iter_mut()
+                .map(move |((life, link), frames)| (End { node, life: *life, link: *link }, frames))
         });
         let free = all.filter(|(to, frames)| cuts[frames.from * nodes + to.node] == 0);
         let lanes = free.flat_map(|(to, frames)| {

@@ -118,7 +118,7 @@ impl World {
             self.trace.input(self.now, node, input);
         }
         let Some(mut mesh) = self.nodes[node].mesh.take() else { return };
-        let mut effects = Vec::new();
+        let mut effects = std::mem::take(&mut self.effects);
         let woken = input.is_none();
         let mut deadline = step(&mut *mesh, now, input, |effect| effects.push(effect));
         if self.nodes[node].bug == Some(Bug::Spin) {
@@ -136,7 +136,9 @@ impl World {
             );
         }
         self.nodes[node].mesh = Some(mesh);
-        self.perform_all(node, effects);
+        self.perform_all(node, &mut effects);
+        effects.clear();
+        self.effects = effects;
         let life = self.nodes[node].life;
         if self.nodes[node].is_up()
             && let Some(at) = self.nodes[node].arm(self.now, deadline)
@@ -156,8 +158,8 @@ impl World {
     }
 
     /// Performs what a node asks for, in order; one that is doomed dies on the way.
-    fn perform_all(&mut self, node: usize, effects: Vec<Effect>) {
-        for effect in effects {
+    fn perform_all(&mut self, node: usize, effects: &mut Vec<Effect>) {
+        for effect in effects.drain(..) {
             if let Some((left, disk)) = &mut self.nodes[node].doomed {
                 let disk = *disk;
                 match left.checked_sub(1) {

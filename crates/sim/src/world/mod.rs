@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use meshwork::{Command, Input, Monotonic, NodeId, Random, RequestId, Seed, SpaceId, Timestamp};
+use meshwork::{Command, Effect, Input, Monotonic, NodeId, Random, RequestId, Seed, SpaceId, Timestamp};
 use meshwork_hub::ConnectionId;
 use meshwork_identity::KeyedHash;
 use meshwork_wire::Channel;
@@ -95,6 +95,8 @@ pub struct World {
     random: Random,
     now: Monotonic,
     queue: Queue<Event>,
+    /// What the node that is driven asks for; kept for its space.
+    effects: Vec<Effect>,
     nodes: Vec<Node>,
     network: Network,
     /// Ends by what their description says.
@@ -163,6 +165,7 @@ impl World {
             random: seed.fork("disks").random(),
             now: Monotonic(1_000_000),
             queue: Queue::default(),
+            effects: Vec::new(),
             hostile: Hostile::new(&plan, &nodes, space, &seed),
             nodes,
             network: Network::new(&plan, &seed.fork("network")),
