@@ -170,10 +170,7 @@ impl Presence {
         let changed = self.roster.change(&from, |entry| {
             (entry.node, entry.proven, entry.beat) = (node, true, beat);
             (entry.heard, entry.teller) = (heard, from);
-            let Some(profile) = profile.take() else { return false };
-            let changed = !profile.looks_like(&entry.profile);
-            (entry.profile, entry.hearsay) = (profile, false);
-            changed
+            profile.take().is_some_and(|profile| entry.take_profile(profile, false))
         });
         match changed {
             Some(true) => return self.changed(from),
@@ -255,9 +252,7 @@ impl Presence {
             };
             let Some((node, profile)) = profile.filter(newer) else { return false };
             entry.node = node;
-            let changed = !profile.looks_like(&entry.profile);
-            (entry.profile, entry.hearsay) = (profile, true);
-            changed
+            entry.take_profile(profile, true)
         });
         if changed == Some(true) {
             self.changed(session);

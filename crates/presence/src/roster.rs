@@ -63,6 +63,13 @@ impl Entry {
         beat != self.beat && heard.silence(now).saturating_add(margin) < self.heard.silence(now)
     }
 
+    /// Takes what is said about it; whether people see a difference.
+    pub(crate) fn take_profile(&mut self, profile: Profile, hearsay: bool) -> bool {
+        let changed = !profile.looks_like(&self.profile);
+        (self.profile, self.hearsay) = (profile, hearsay);
+        changed
+    }
+
     pub(crate) fn member(&self, session: SessionId, linked: bool) -> Member {
         let Profile { name, status, capabilities, away, .. } = self.profile.clone();
         Member { session, node: self.node, name, status, capabilities, away, linked, hearsay: self.hearsay }
