@@ -124,8 +124,10 @@ mod tests {
             let mut links = Links::default();
             for (peer, at, what) in steps {
                 let (peer, announce_due) = (SessionId([peer; 16]), at.map(Monotonic));
+                if what == 0 {
+                    links.insert(peer, Link::default());
+                }
                 match what {
-                    0 => links.insert(peer, Link { announce_due, ..Link::default() }),
                     1 => drop(links.remove(&peer)),
                     2 => links.values_mut().for_each(|link| link.announce_due = announce_due),
                     _ => links.get_mut(&peer).into_iter().for_each(|link| link.announce_due = announce_due),
