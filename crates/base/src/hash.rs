@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::ids::{ParseIdError, id};
-use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::str::FromStr;
 

@@ -2,7 +2,6 @@
 
 use std::{fmt, str::FromStr};
 
-use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Text that is not an identifier.
@@ -24,7 +23,7 @@ macro_rules! id {
         impl $name {
             /// The first eight hex digits: enough for people to tell ids apart, not to identify with.
             pub fn short(&self) -> String {
-                HEXLOWER_PERMISSIVE.encode(&self.0[..4])
+                base16ct::lower::encode_string(&self.0[..4])
             }
 
             /// The raw bytes.
@@ -35,7 +34,7 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&HEXLOWER_PERMISSIVE.encode(&self.0))
+                f.write_str(&base16ct::lower::encode_string(&self.0))
             }
         }
 
@@ -50,7 +49,7 @@ macro_rules! id {
 
             fn from_str(text: &str) -> Result<Self, ParseIdError> {
                 let refuse = || ParseIdError { what: $what, digits: 2 * $bytes, text: text.chars().take(80).collect() };
-                let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| refuse())?;
+                let bytes = base16ct::mixed::decode_vec(text).map_err(|_| refuse())?;
                 Ok(Self(bytes.try_into().map_err(|_| refuse())?))
             }
         }

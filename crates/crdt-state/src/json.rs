@@ -1,6 +1,6 @@
 //! JSON in and out, exactly: what was imported comes out again, digit by digit.
 
-use data_encoding::BASE64;
+use base64ct::{Base64, Encoding as _};
 use meshwork_base::Bytes;
 use serde_json::{Map, Number, Value as Json};
 
@@ -86,7 +86,7 @@ pub(crate) fn to_value_with_bytes(json: &Json) -> Value {
 
 fn bytes(entries: &Map<String, Json>) -> Option<Bytes> {
     let text = entries.get(BYTES_KEY).filter(|_| entries.len() == 1)?.as_str()?;
-    BASE64.decode(text.as_bytes()).ok().map(Bytes::from)
+    Base64::decode_vec(text).ok().map(Bytes::from)
 }
 
 /// The narrowest kind of number that is written with the very same digits.
@@ -111,7 +111,7 @@ pub(crate) fn from_value(value: &Value) -> Json {
         Value::Float(number) => Number::from_f64(*number).map_or(Json::Null, Json::Number),
         Value::Text(text) => Json::String(text.clone()),
         Value::Bytes(bytes) => {
-            Json::Object(Map::from_iter([(BYTES_KEY.into(), BASE64.encode(bytes).into())]))
+            Json::Object(Map::from_iter([(BYTES_KEY.into(), Base64::encode_string(bytes).into())]))
         }
         Value::Number(text) => text.parse().map_or(Json::Null, Json::Number),
         Value::List(items) => items.iter().map(from_value).collect(),

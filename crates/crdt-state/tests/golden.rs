@@ -3,7 +3,6 @@
 mod common;
 
 use common::*;
-use data_encoding::HEXLOWER;
 use meshwork_base::Bytes;
 use meshwork_crdt_state::Value;
 
@@ -11,7 +10,8 @@ use meshwork_crdt_state::Value;
 fn golden_bodies() {
     let (mut a, mut b) = (Peer::new(1), Peer::new(2));
     let mut lines = String::new();
-    let mut pin = |name: &str, body: &[u8]| lines += &format!("{name} {}\n", HEXLOWER.encode(body));
+    let mut pin =
+        |name: &str, body: &[u8]| lines += &format!("{name} {}\n", base16ct::lower::encode_string(body));
     pin("nothing", &a.edit([]).body);
     pin("set", &a.edit([set("user/name", "Ada")]).body);
     pin("set over own", &a.edit([set("user/name", "Bea")]).body);

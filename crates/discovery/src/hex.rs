@@ -1,6 +1,5 @@
 //! Byte strings in JSON: lower-case hex, as ids are written. For serde's `with`.
 
-use data_encoding::HEXLOWER_PERMISSIVE;
 use meshwork_identity::{RoomAccess, Signature};
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
@@ -32,12 +31,12 @@ impl Hex for RoomAccess {
 }
 
 pub(crate) fn serialize<T: Hex, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&HEXLOWER_PERMISSIVE.encode(value.bytes()))
+    serializer.serialize_str(&base16ct::lower::encode_string(value.bytes()))
 }
 
 pub(crate) fn deserialize<'de, T: Hex, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
+    let bytes = base16ct::mixed::decode_vec(text).ok();
     bytes.and_then(|bytes| T::from_bytes(&bytes)).ok_or_else(|| D::Error::custom("wrong hexadecimal digits"))
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use data_encoding::BASE64URL_NOPAD;
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use meshwork_base::{Random, SpaceId};
 
 use crate::RoomCode;
@@ -66,11 +66,11 @@ impl SpaceSecret {
     }
 
     pub(crate) fn encode(&self) -> String {
-        BASE64URL_NOPAD.encode(&self.0)
+        Base64UrlUnpadded::encode_string(&self.0)
     }
 
     pub(crate) fn decode(text: &str) -> Option<Self> {
-        Some(Self(BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()?))
+        Some(Self(Base64UrlUnpadded::decode_vec(text).ok()?.try_into().ok()?))
     }
 }
 

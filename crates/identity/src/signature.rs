@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use data_encoding::HEXLOWER;
 use meshwork_base::NodeId;
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +36,7 @@ pub struct Signature(pub [u8; 64]);
 
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Signature({}…)", HEXLOWER.encode(&self.0[..4]))
+        write!(f, "Signature({}…)", base16ct::lower::encode_string(&self.0[..4]))
     }
 }
 

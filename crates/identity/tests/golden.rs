@@ -2,7 +2,6 @@
 //! meet, and nobody is told why.
 #![allow(clippy::unwrap_used, reason = "a failed test panics")]
 
-use data_encoding::HEXLOWER;
 use meshwork_base::SpaceId;
 use meshwork_identity::{Ed25519, NodeKey, Purpose, Signer, SpaceSecret, Verifier};
 
@@ -11,7 +10,7 @@ fn secret() -> SpaceSecret {
 }
 
 fn assert_golden(found: &[u8], expected: &str) {
-    assert_eq!(HEXLOWER.encode(found), expected.trim());
+    assert_eq!(base16ct::lower::encode_string(found), expected.trim());
 }
 
 #[test]

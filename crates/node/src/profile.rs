@@ -1,6 +1,5 @@
 //! Who a node is, and the text in which that is kept.
 
-use data_encoding::HEXLOWER_PERMISSIVE;
 use meshwork_base::{Seed, SpaceId};
 use meshwork_identity::{NodeKey, SpaceSecret};
 use serde::{Deserialize, Serialize};
@@ -81,9 +80,10 @@ impl Profile {
         let membership = self.membership.as_ref();
         let stored = Stored {
             format: FORMAT,
-            key: HEXLOWER_PERMISSIVE.encode(&self.key.to_bytes()),
+            key: base16ct::lower::encode_string(&self.key.to_bytes()),
             space: membership.map(|membership| membership.space),
-            secret: membership.map(|membership| HEXLOWER_PERMISSIVE.encode(&membership.secret.to_bytes())),
+            secret: membership
+                .map(|membership| base16ct::lower::encode_string(&membership.secret.to_bytes())),
         };
         match serde_json::to_string_pretty(&stored) {
             Ok(text) => text,
@@ -93,7 +93,7 @@ impl Profile {
 }
 
 fn decode(text: &str) -> Option<[u8; 32]> {
-    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
+    base16ct::mixed::decode_vec(text).ok()?.try_into().ok()
 }
 
 #[cfg(test)]

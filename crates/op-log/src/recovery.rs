@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use data_encoding::HEXLOWER;
 use meshwork_base::{Bytes, Hash, NodeId, Random, ReplicaId, Row, Seed, SpaceId, Table, Timestamp};
 use meshwork_wire::BLOCK_OPERATIONS_MAX;
 use serde::{Deserialize, Serialize};
@@ -168,7 +167,11 @@ fn corrupt(table: Table, key: &[u8], reason: impl ToString) -> OpenError {
         Table::Meta => "Meta",
         Table::Proofs => "Proofs",
     };
-    let key = if table == "Meta" { String::from_utf8_lossy(key).into() } else { HEXLOWER.encode(key) };
+    let key = if table == "Meta" {
+        String::from_utf8_lossy(key).into()
+    } else {
+        base16ct::lower::encode_string(key)
+    };
     OpenError::Corrupt { table, key, reason: reason.to_string() }
 }
 

@@ -6,7 +6,6 @@ mod common;
 use std::{path::PathBuf, sync::Arc};
 
 use common::SPACE;
-use data_encoding::HEXLOWER;
 use meshwork_base::{
     Bytes, DocumentId, Dot, Hash, HybridTime, Machine, Monotonic, ReplicaId, Row, Seed, SessionId, Table,
     Timestamp, Tip, Version,
@@ -20,7 +19,7 @@ use meshwork_wire::{OPERATION_BYTES_MAX, encode};
 fn assert_golden(name: &str, bytes: &[u8]) {
     let path =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name).with_extension("hex");
-    let found = HEXLOWER.encode(bytes);
+    let found = base16ct::lower::encode_string(bytes);
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(found, expected.trim(), "{} differs", path.display());
 }

@@ -192,7 +192,7 @@ fn golden_messages() {
     ];
     for (message, expected) in golden {
         let bytes = meshwork_wire::encode(&message).unwrap();
-        assert_eq!(data_encoding::HEXLOWER.encode(&bytes), expected.trim());
+        assert_eq!(base16ct::lower::encode_string(&bytes), expected.trim());
         assert_eq!(meshwork_wire::decode::<Message>(&bytes).unwrap(), message);
     }
 }

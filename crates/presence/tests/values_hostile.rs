@@ -185,6 +185,6 @@ fn golden_datagram() {
         ],
     );
     let bytes = meshwork_wire::encode(&golden).unwrap();
-    assert_eq!(data_encoding::HEXLOWER.encode(&bytes), include_str!("golden/values.hex").trim());
+    assert_eq!(base16ct::lower::encode_string(&bytes), include_str!("golden/values.hex").trim());
     assert_eq!(meshwork_wire::decode::<Datagram>(&bytes).unwrap(), golden);
 }

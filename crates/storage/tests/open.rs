@@ -7,7 +7,6 @@ mod common;
 use std::{fs, io, path::Path};
 
 use common::Disk;
-use data_encoding::HEXLOWER;
 use meshwork_base::{Row, Seed, Table};
 use meshwork_storage::{Config, FORMAT_VERSION, RedbStore, Stats, StorageError, Store};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableHandle as _};
@@ -81,8 +80,11 @@ fn golden_tables() {
         let table = transaction.open_table(TableDefinition::<&[u8], &[u8]>::new(&name)).unwrap();
         for row in table.iter().unwrap() {
             let (key, value) = row.unwrap();
-            found +=
-                &format!("{name}: {} = {}\n", HEXLOWER.encode(key.value()), HEXLOWER.encode(value.value()));
+            found += &format!(
+                "{name}: {} = {}\n",
+                base16ct::lower::encode_string(key.value()),
+                base16ct::lower::encode_string(value.value())
+            );
         }
     }
     assert_eq!(found, include_str!("golden/store.txt"));

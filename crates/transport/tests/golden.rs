@@ -4,7 +4,6 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use data_encoding::HEXLOWER;
 use meshwork_base::{NodeId, ReplicaId, SessionId, SpaceId};
 use meshwork_identity::{Ed25519, NodeKey, Signature, SpaceSecret};
 use meshwork_transport::{
@@ -42,7 +41,7 @@ fn golden_messages() {
     ];
     for (message, expected) in table {
         let bytes = message.encode();
-        assert_eq!(HEXLOWER.encode(&bytes), expected.trim(), "{message:?}");
+        assert_eq!(base16ct::lower::encode_string(&bytes), expected.trim(), "{message:?}");
         assert_eq!(Message::decode(&bytes), Ok(message));
     }
 }
@@ -57,7 +56,7 @@ fn golden_signals() {
     for (kind, expected) in table {
         let signal = Signal { attempt: 6, kind };
         let bytes = encode(&signal).unwrap();
-        assert_eq!(HEXLOWER.encode(&bytes), expected.trim(), "{signal:?}");
+        assert_eq!(base16ct::lower::encode_string(&bytes), expected.trim(), "{signal:?}");
         assert_eq!(decode::<Signal>(&bytes), Ok(signal));
     }
 }
@@ -84,7 +83,7 @@ fn golden_handshake() {
                 Message::Proof(_) => "proof",
                 _ => return vec![frame],
             };
-            let line = format!("{name} of {number}: {}", HEXLOWER.encode(&message.encode()));
+            let line = format!("{name} of {number}: {}", base16ct::lower::encode_string(&message.encode()));
             sent.lock().unwrap().push(line);
             vec![frame]
         });

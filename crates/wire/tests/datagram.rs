@@ -56,7 +56,7 @@ fn what_does_not_stand_alone_is_refused() {
 #[test]
 fn golden_datagram() {
     let frame = seal_datagram(Protocol::Ephemeral, b"here").unwrap();
-    assert_eq!(data_encoding::HEXLOWER.encode(&frame), "0100050400000068657265");
+    assert_eq!(base16ct::lower::encode_string(&frame), "0100050400000068657265");
     let mut writer = FrameWriter::default();
     writer.push(Protocol::Ephemeral, Bytes::from_static(b"here")).unwrap();
     assert_eq!(writer.finish(), Some(frame));

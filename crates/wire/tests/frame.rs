@@ -141,10 +141,10 @@ fn a_message_of_another_protocol_may_not_interrupt() {
 #[test]
 fn golden_frame() {
     let plain = frames(&[(Protocol::Presence, b"here".to_vec()), (Protocol::OpLog, vec![9])]);
-    assert_eq!(data_encoding::HEXLOWER.encode(&plain[0]), "0100030400000068657265020100000009");
+    assert_eq!(base16ct::lower::encode_string(&plain[0]), "0100030400000068657265020100000009");
     let packed = frames(&[(Protocol::OpLog, vec![b'x'; 600])]);
     assert_eq!(
-        data_encoding::HEXLOWER.encode(&packed[0]),
+        base16ct::lower::encode_string(&packed[0]),
         include_str!("golden/frame_compressed.hex").trim()
     );
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use data_encoding::BASE64;
+use base64ct::{Base64, Encoding as _};
 use meshwork_base::Bytes;
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ impl Node {
 
 /// A value as JSON. One that was not set as such is shown as documents show bytes.
 pub(crate) fn shown(value: &Bytes) -> Value {
-    serde_json::from_slice(value).unwrap_or_else(|_| json!({ "$bytes": BASE64.encode(value) }))
+    serde_json::from_slice(value).unwrap_or_else(|_| json!({ "$bytes": Base64::encode_string(value) }))
 }
 
 #[cfg(test)]
@@ -73,6 +73,9 @@ mod tests {
     fn json_is_shown_as_it_is_and_other_bytes_as_documents_show_them() {
         assert_eq!(shown(&Bytes::from_static(br#"{"at":7}"#)), json!({ "at": 7 }));
         assert_eq!(shown(&Bytes::from_static(&[0xff, 1])), json!({ "$bytes": "/wE=" }));
-        assert_eq!(shown(&"[".repeat(700).into())["$bytes"], BASE64.encode("[".repeat(700).as_bytes()));
+        assert_eq!(
+            shown(&"[".repeat(700).into())["$bytes"],
+            Base64::encode_string("[".repeat(700).as_bytes())
+        );
     }
 }
