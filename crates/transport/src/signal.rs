@@ -56,7 +56,7 @@ pub struct Fingerprints {
 impl Fingerprints {
     /// Written one way: lower-case, without white space around.
     pub(crate) fn normalised(&self) -> Self {
-        let normal = |text: &str| text.trim().to_lowercase();
+        let normal = |text: &str| text.trim().to_ascii_lowercase();
         Self { local: normal(&self.local), remote: normal(&self.remote) }
     }
 }

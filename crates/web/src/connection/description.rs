@@ -44,7 +44,7 @@ fn is_udp(candidate: &str) -> bool {
 /// one that was shown is known.
 pub(super) fn fingerprint(sdp: &str) -> Option<String> {
     let mut fingerprints = sdp.lines().filter_map(|line| line.strip_prefix("a=fingerprint:"));
-    let normal = |text: &str| text.trim().to_lowercase();
+    let normal = |text: &str| text.trim().to_ascii_lowercase();
     let first = normal(fingerprints.next()?);
     fingerprints.all(|other| normal(other) == first).then_some(first)
 }
