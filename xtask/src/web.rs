@@ -18,6 +18,13 @@ use crate::{
 /// What a server sends smaller: everything but what is small already.
 const COMPRESSED: [&str; 4] = ["wasm", "js", "css", "html"];
 
+/// What is loaded first and is by far the largest.
+const MODULE: &str = "meshwork_web_bg.wasm";
+
+/// How large the module may become, in bytes as it is sent: so that it grows only on purpose. (A tenth of it would be
+/// tables of Unicode, if `Cargo.lock` did not hold `idna_adapter` at 1.0.0: browsers bring these tables.)
+const MODULE_GZIP_MAX: usize = 560_000;
+
 /// Where the files are, below the target directory: `meshwork hub --page` takes it.
 const PAGE: &str = "page";
 
@@ -139,6 +146,11 @@ fn compress(page: &Path) -> Result<()> {
         }
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         eprintln!("{:>10} {:>10}  {name}", fs::metadata(&file)?.len(), compressed.stdout.len());
+        if name == MODULE && compressed.stdout.len() > MODULE_GZIP_MAX {
+            bail!(
+                "{name} has more than the {MODULE_GZIP_MAX} bytes that it may have: find out by what it grew"
+            );
+        }
         fs::write(file.with_file_name(format!("{name}.gz")), compressed.stdout)?;
     }
     Ok(())

@@ -121,6 +121,13 @@ mod tests {
         let config: Config = serde_json::from_str(r#"{"hubs":["http://h:1"],"room":"a3b7k9"}"#).unwrap();
         assert_eq!(config.hubs[0].as_str(), "http://h:1/");
         assert!(serde_json::from_str::<Config>(r#"{"hubs":["nonsense"]}"#).is_err());
+        // The tables of Unicode would be a tenth of the browser's module, and browsers have them.
+        let ascii = r#"{"hubs":["http://xn--mnchen-3ya.example"]}"#;
+        assert_eq!(
+            serde_json::from_str::<Config>(ascii).unwrap().hubs[0].host_str(),
+            Some("xn--mnchen-3ya.example")
+        );
+        assert!(serde_json::from_str::<Config>(r#"{"hubs":["http://münchen.example"]}"#).is_err());
         assert!(serde_json::from_str::<Config>(r#"{"hub":[]}"#).is_err());
     }
 }

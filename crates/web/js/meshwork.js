@@ -47,10 +47,10 @@ export class Mesh {
     const durable = storage !== false;
     const settings = {
       name: name ?? "browser",
-      hubs: given.map(String),
+      hubs: given.map(inAscii),
       room,
       password,
-      invitation,
+      invitation: invitation && inAscii(invitation),
       durable,
       confirmations,
       iceServers,
@@ -171,7 +171,7 @@ export class Mesh {
   }
 
   invitation(hub, room) {
-    return this._node.invitation(String(hub), room);
+    return this._node.invitation(inAscii(hub), room);
   }
 
   async leave() {
@@ -330,6 +330,15 @@ function resolvers() {
   // Whoever joins hears of it; nobody else has to.
   made.promise.catch(() => {});
   return made;
+}
+
+// Browsers write international names as xn--…; what is no address is refused by name further on.
+function inAscii(address) {
+  try {
+    return new URL(address).href;
+  } catch {
+    return String(address);
+  }
 }
 
 function storageName(storage, room, invitation) {

@@ -9,7 +9,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use data_encoding::HEXLOWER_PERMISSIVE;
 use meshwork_base::{Bytes, Hash, HybridTime, ReplicaId, Seed, SpaceId, Table, Tip};
 use meshwork_consensus::{RECEIPT_FORMAT, Receipt, SignedReceipt};
 use meshwork_fuzz::{
@@ -114,7 +113,7 @@ fn bodies() -> io::Result<()> {
     let bodies: Result<Vec<_>, _> = text
         .lines()
         .filter_map(|line| line.split_whitespace().next_back())
-        .map(|hex| HEXLOWER_PERMISSIVE.decode(hex.as_bytes()))
+        .map(|hex| base16ct::mixed::decode_vec(hex))
         .collect();
     let bodies = bodies.map_err(io::Error::other)?;
     let by = |how: fn(usize) -> u8| -> Vec<Vec<u8>> {
@@ -203,7 +202,7 @@ fn golden_bytes(target: &str, name: &str, input: impl Fn(&[u8]) -> Vec<u8>) -> i
     let messages = golden(name, "hex")?.into_iter().filter(|path| !stem(path).starts_with("rows_"));
     for path in messages {
         let text = fs::read_to_string(&path)?;
-        let bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).map_err(io::Error::other)?;
+        let bytes = base16ct::mixed::decode_vec(text.trim()).map_err(io::Error::other)?;
         write(target, &stem(&path), input(&bytes))?;
     }
     Ok(())
