@@ -82,9 +82,11 @@ impl Invariant for Containment {
         Ok(())
     }
 
-    fn wronged(&mut self, _: &Scene<'_>, node: usize, by: usize, charge: Charge) -> Verdict {
+    fn wronged(&mut self, scene: &Scene<'_>, node: usize, by: usize, charge: Charge) -> Verdict {
         match charge {
             Charge::Imposture => self.nodes[node].impostor = Some(by),
+            // Who is about to go listens to nobody.
+            _ if scene.nodes[node].closing => {}
             charge => self.nodes[node].owed = Some((by, charge)),
         }
         Ok(())
