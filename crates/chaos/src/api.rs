@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
-use reqwest::{Client, Response};
+use reqwest::{Client, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -57,7 +57,8 @@ impl Api {
         let response = self.client.post(path).json(edits).timeout(PATIENCE).send().await?;
         let status = response.status();
         let body = response.text().await?;
-        if status.is_client_error() {
+        // A process that stood still longer than a request may take to come in has read none of it: that is no answer.
+        if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
             return Ok(Err(format!("{status}: {body}")));
         }
         if !status.is_success() {
