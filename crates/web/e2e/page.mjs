@@ -79,7 +79,7 @@ async function editEverywhere(tabs, native) {
   const [ada, bob, eve] = tabs;
   await eve.run(() => {
     globalThis.travellers = 0;
-    new MutationObserver(() => (globalThis.travellers += 1)).observe(document.querySelector("#graph > g:nth-of-type(2)"), { childList: true });
+    new MutationObserver(() => (globalThis.travellers += 1)).observe(document.getElementById("travellers"), { childList: true });
   });
   await ada.add("user", "Grace");
   await bob.add("user", "Edsger");

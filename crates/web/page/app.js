@@ -20,6 +20,8 @@ import { drawing } from "./views.js";
 /** How often what changes without an event, such as round trips, is looked at, in milliseconds. */
 const REFRESH_MS = 1_000;
 const TELL_MS = 3_000;
+/** So many events of a kind are marked: marks are kept as long as the page is open. */
+const MARKS_MAX = 500;
 
 let mesh = null;
 /** Asks every view to look again. */
@@ -46,9 +48,18 @@ async function enter(options, place) {
   begin(place);
 }
 
+const marked = new Map();
+
+/** For the browser's profiler, and for tests. */
+function mark(type) {
+  const count = (marked.get(type) ?? 0) + 1;
+  if (count > MARKS_MAX) return;
+  marked.set(type, count);
+  performance.mark(`meshwork ${type}`);
+}
+
 function hear(event) {
-  // For the browser's profiler, and for tests.
-  performance.mark(`meshwork ${event.type}`);
+  mark(event.type);
   hearConnection(event);
   if (event.type.startsWith("ephemeral")) hearShown(event);
   if (event.type === "operation") flowing.push(event);

@@ -1,6 +1,6 @@
 // The mesh as a graph: members in a ring, links between them, operations that travel along these.
 
-import { drawn, element } from "./dom.js";
+import { drawn, element, make } from "./dom.js";
 import { colourOf, kindOf, shownBy } from "./nodes.js";
 
 const RADIUS = 21;
@@ -8,6 +8,8 @@ const MARGIN = { x: 74, y: 48 };
 /** How long an operation takes to cross a link of the drawing, in milliseconds: slow enough to be seen. */
 const TRAVEL_MS = 700;
 const TRAVELLERS_MAX = 24;
+/** On a way on which many travel, one leaves so often, in milliseconds. */
+const DEPARTURES_MS = 150;
 const MEMBERS_MAX = 24;
 const FAIR_RTT_MS = 50;
 const POOR_RTT_MS = 200;
@@ -18,13 +20,14 @@ const ICONS = {
 };
 
 const links = drawn("g");
-const travellers = drawn("g");
 const members = drawn("g");
 let places = new Map();
+/** When the last one left, by its way. */
+const departures = new Map();
 
 export function showGraph({ self, peers, links: own }) {
   const graph = element("graph");
-  if (!links.isConnected) graph.append(links, travellers, members);
+  if (!links.isConnected) graph.append(links, members);
   const { clientWidth: width, clientHeight: height } = graph;
   graph.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const all = [self, ...peers].slice(0, MEMBERS_MAX);
@@ -115,13 +118,25 @@ export function travel({ self, peers, links: own }, local, author) {
 
 function send(from, to, author) {
   const [start, end] = [places.get(from), places.get(to)];
-  if (!start || !end || travellers.childElementCount >= TRAVELLERS_MAX) return;
+  const travellers = element("travellers");
+  if (!start || !end || travellers.childElementCount >= TRAVELLERS_MAX || !departs(from + to + author)) return;
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-  const dot = drawn("circle", { r: 5.5, class: `traveller ${colourOf(author)}` });
+  // Not a part of the drawing: browsers move an element of its own without the page's time.
+  const dot = make("span", { className: `traveller ${colourOf(author)}` });
   travellers.append(dot);
-  const at = ([x, y]) => ({ transform: `translate(${x}px, ${y}px)` });
-  dot.animate([at(start), at(end)], { duration: TRAVEL_MS, easing: "ease-in-out" }).finished.then(
+  const at = ([x, y], opacity) => ({ transform: `translate(${x}px, ${y}px)`, opacity });
+  const between = (part) => [0, 1].map((axis) => start[axis] + part * (end[axis] - start[axis]));
+  const way = [at(start, 0), at(between(0.2), 1), at(between(0.8), 1), at(end, 0)];
+  dot.animate(way, { duration: TRAVEL_MS }).finished.then(
     () => dot.remove(),
     () => dot.remove(),
   );
+}
+
+function departs(way) {
+  const now = performance.now();
+  if (now - (departures.get(way) ?? -Infinity) < DEPARTURES_MS) return false;
+  if (departures.size >= TRAVELLERS_MAX) departures.clear();
+  departures.set(way, now);
+  return true;
 }
