@@ -95,12 +95,12 @@ export class Store {
   write(write, rows) {
     const bytes = rows.reduce((sum, [, key, value]) => sum + key.length + (value?.length ?? 0), 0);
     this.#queue.push({ write, rows, bytes });
-    this.#commit();
+    this.#commitSoon();
   }
 
   keepProfile(profile) {
     this.#queue.push({ profile, bytes: profile.length });
-    this.#commit();
+    this.#commitSoon();
   }
 
   /** Resolves when nothing waits any more. */
@@ -109,6 +109,7 @@ export class Store {
   }
 
   close() {
+    this.#commit();
     this.#lost ??= "closed";
     this.#database.close();
   }
@@ -121,6 +122,11 @@ export class Store {
       count += 1;
     }
     return this.#queue.splice(0, count);
+  }
+
+  /** Once the node has handled what it is handling: peers and the page come first, the disk takes longer than both. */
+  #commitSoon() {
+    queueMicrotask(() => this.#commit());
   }
 
   #commit() {
