@@ -37,6 +37,8 @@ const BROWSERS = {
     extraPrefsFirefox: {
       "media.peerconnection.ice.loopback": true,
       "media.peerconnection.ice.obfuscate_host_addresses": false,
+      // Figures of less than a millisecond.
+      "privacy.reduceTimerPrecision": false,
     },
   },
 };
