@@ -129,6 +129,15 @@ impl Presence {
         self.unlink_values(peer);
     }
 
+    /// Others may still be linked with it: then their word is newer than its own last one, or will bring it back. One that
+    /// is away may have had its connections closed with its page at rest.
+    fn lose_peer(&mut self, now: Timestamp, peer: SessionId) {
+        let is_lost = |entry: &Entry| entry.teller == peer && !entry.profile.away;
+        if !self.links.contains(&peer) && self.roster.alive().get(&peer).is_some_and(is_lost) {
+            self.gone(now, peer, Farewell::Silent, peer);
+        }
+    }
+
     fn receive(&mut self, now: Timestamp, from: SessionId, message: Message) {
         let Some(node) = self.links.node(&from) else { return };
         if let Err(error) = message.check(from) {
@@ -361,6 +370,7 @@ impl Machine for Presence {
         match input {
             Input::PeerUp { peer, node } => self.add_peer(now, peer, node),
             Input::PeerDown { peer, left } => self.remove_peer(now, peer, left),
+            Input::PeerLost { peer } => self.lose_peer(now, peer),
             Input::Received { from, message } => self.receive(now, from, message),
             Input::SetStatus(status) => {
                 self.set_profile(now, |profile| profile.status = fit(&status, STATUS_BYTES_MAX));
