@@ -109,7 +109,7 @@ export async function guide(kinds, says) {
 /** Without npm, or what it takes from its registry, there is nothing to test: that is a failure. */
 export async function bundled(kinds, says) {
   if (kinds.includes("firefox")) return;
-  says("examples/web/vite, built by Vite, shares the same list");
+  says("examples/web/vite, by Vite's own server and built by it, shares the same list");
   const folder = await directory();
   const [example, place] = [join(ROOT, "examples/web/vite"), join(folder, "examples/web/vite")];
   const isSource = (path) => !["node_modules", "dist"].some((made) => path === join(example, made));
@@ -123,7 +123,10 @@ export async function bundled(kinds, says) {
   };
   await npm("ci", "--no-audit", "--no-fund");
   await npm("run", "build");
-  const site = await serveFolder(join(place, "dist"));
+  const vite = join(place, "node_modules/.bin/vite");
+  const served = { cwd: place, env: { ...process.env, VITE_HUB: hub.address, NO_COLOR: "1" } };
+  const developed = (await started(vite, ["--host", "127.0.0.1"], /Local:\s+(http:\S+)/, served)).address;
+  const built = await serveFolder(join(place, "dist"));
   const browsers = [await startBrowser(kinds[0]), await startBrowser(kinds[1])];
-  await share(await open(browsers[0], site), await open(browsers[1], site));
+  await share(await open(browsers[0], developed), await open(browsers[1], built));
 }
