@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use meshwork_base::{Bytes, Dot, Hash, NodeId, ReplicaId, Row, SessionId, Tip, Version};
+use meshwork_base::{Bytes, Hash, NodeId, ReplicaId, Row, SessionId, Tip, Version};
 use meshwork_identity::Verifier;
 
 use crate::{
     BlockError, Operation,
+    advance::Next,
     block::{Block, Format, Outline},
     causal::{Bounds, Buffer},
     chain::{Chain, Held, delete_row, put_row},
@@ -140,116 +141,22 @@ impl History {
 
     /// Takes a verified block.
     pub(crate) fn insert(&mut self, block: Block, from: Option<SessionId>, accepted: &mut Accepted) {
+        let replica = self.put(block, from);
+        self.advance(replica, accepted);
+    }
+
+    /// Takes a verified block, and accepts nothing yet. Returns whose it is.
+    pub(crate) fn put(&mut self, block: Block, from: Option<SessionId>) -> ReplicaId {
         let replica = block.outline.replica;
         if self.liars.contains(&block.outline.author) {
             self.close(&replica);
         }
         self.buffer.insert(block, from);
-        self.advance(replica, accepted);
-    }
-
-    /// Accepts whatever has become ready, beginning with `replica`.
-    pub(crate) fn advance(&mut self, replica: ReplicaId, accepted: &mut Accepted) {
-        let mut work = vec![replica];
-        while let Some(replica) = work.pop() {
-            let before = accepted.operations.len();
-            let missing = self.run(&replica, accepted);
-            if accepted.operations.len() > before
-                && let Some(chain) = self.chains.get(&replica)
-            {
-                self.version.set(replica, Tip { sequence: chain.held, hash: chain.held_hash });
-                accepted.changed.insert(replica);
-                work.extend(self.buffer.wake(&replica, chain.held));
-            }
-            if let Some((dot, block)) = missing {
-                let new = self.buffer.wait(replica, dot, block);
-                // A closed chain grows only on demand, and this is one.
-                if new && self.chains.get(&dot.replica).is_some_and(|chain| chain.closed) {
-                    work.push(dot.replica);
-                }
-            }
-        }
-    }
-
-    /// Links and accepts what is ready of one replica; returns what it then waits for, and where the waiting block begins
-    /// unless it is linked.
-    fn run(&mut self, replica: &ReplicaId, accepted: &mut Accepted) -> Option<(Dot, Option<u64>)> {
-        let limit = self.limit(replica);
-        loop {
-            match self.accept_linked(replica, limit, accepted) {
-                Next::Ready => {}
-                Next::Missing(dot) => return Some((dot, None)),
-                Next::Closed => return None,
-            }
-            let (block, from) = self.buffer.take_next(replica, self.end(replica))?;
-            if !self.continues(&block) {
-                accepted.conflicts.extend((!self.holds(&block)).then_some(block));
-                continue;
-            }
-            let end = self.end(replica);
-            let next = block.operations.iter().find(|operation| operation.dot.sequence > end)?;
-            match self.readiness(next, limit) {
-                Next::Ready => self.link(block, accepted),
-                Next::Missing(dot) => {
-                    let first = block.outline.first;
-                    self.buffer.insert(block, from);
-                    return Some((dot, Some(first)));
-                }
-                Next::Closed => {
-                    self.buffer.insert(block, from);
-                    return None;
-                }
-            }
-        }
-    }
-
-    /// How far a chain may grow.
-    fn limit(&self, replica: &ReplicaId) -> u64 {
-        let closed = self.chains.get(replica).is_some_and(|chain| chain.closed);
-        if closed { self.buffer.needed(replica) } else { u64::MAX }
-    }
-
-    /// Accepts linked operations until one is not ready.
-    fn accept_linked(&mut self, replica: &ReplicaId, limit: u64, accepted: &mut Accepted) -> Next {
-        let Some(chain) = self.chains.get_mut(replica) else { return Next::Ready };
-        if chain.unready.is_empty() {
-            return Next::Ready;
-        }
-        let mut unready = std::mem::take(&mut chain.unready);
-        let mut held = None;
-        let mut next = Next::Ready;
-        while let Some(operation) = unready.front() {
-            next = self.readiness(operation, limit);
-            if !matches!(next, Next::Ready) {
-                break;
-            }
-            held = Some((operation.dot.sequence, operation.hash));
-            accepted.operations.extend(unready.pop_front());
-        }
-        if let Some(chain) = self.chains.get_mut(replica) {
-            chain.unready = unready;
-            if let Some((sequence, hash)) = held {
-                (chain.held, chain.held_hash) = (sequence, hash);
-            }
-        }
-        next
-    }
-
-    /// Whether an operation of a chain that may grow up to `limit` may be accepted.
-    fn readiness(&self, operation: &Operation, limit: u64) -> Next {
-        if operation.dot.sequence > limit {
-            return Next::Closed;
-        }
-        let lacks = |dot: &&Dot| {
-            let held = self.chains.get(&dot.replica).map_or(0, |chain| chain.held);
-            let known = self.own.filter(|(own, _)| *own == dot.replica).map_or(u64::MAX, |(_, left)| left);
-            dot.sequence > held.min(known) && !self.severed.contains(&dot.replica)
-        };
-        operation.dependencies.iter().find(lacks).map_or(Next::Ready, |dot| Next::Missing(*dot))
+        replica
     }
 
     /// Whether the block holds operations beyond the end of its chain, and agrees with it up to there.
-    fn continues(&self, block: &Block) -> bool {
+    pub(crate) fn continues(&self, block: &Block) -> bool {
         let chain = self.chains.get(&block.outline.replica);
         let (end, hash) = chain.map_or((0, Hash::ZERO), |chain| (chain.end(), chain.end_hash()));
         block.outline.last > end && block.hash_at(end) == Some(hash)
@@ -261,7 +168,7 @@ impl History {
     }
 
     /// Puts a block that continues its chain at the end of it; its new operations become linked.
-    fn link(&mut self, block: Block, accepted: &mut Accepted) {
+    pub(crate) fn link(&mut self, block: Block, accepted: &mut Accepted) {
         let Outline { bytes, replica, first, last, .. } = block.outline;
         let chain = self.chains.entry(replica).or_default();
         let end = chain.end();
@@ -395,13 +302,4 @@ impl History {
 /// `version` without `replica`.
 pub(crate) fn without(version: &Version, replica: &ReplicaId) -> Version {
     version.iter().filter(|(id, _)| *id != replica).map(|(id, tip)| (*id, *tip)).collect()
-}
-
-/// Whether an operation may be accepted.
-enum Next {
-    Ready,
-    /// Not before this one.
-    Missing(Dot),
-    /// Not while nobody needs it.
-    Closed,
 }

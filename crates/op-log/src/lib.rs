@@ -66,6 +66,7 @@
 
 #[cfg(feature = "actor")]
 mod actor;
+mod advance;
 mod block;
 mod builder;
 mod causal;
@@ -84,6 +85,7 @@ mod links;
 mod machine;
 mod message;
 mod meta;
+mod opening;
 mod operation;
 mod overdue;
 mod pace;
@@ -107,5 +109,6 @@ pub use input::Input;
 pub use machine::{Context, OpLog};
 pub use message::{Message, Range};
 pub use meta::DEPENDENCIES_MAX;
+pub use opening::Opening;
 pub use operation::{NewOperation, Operation};
 pub use store::{AppendOnlyStore, Entry, EntryWriter, MemoryStore, SyncError};

@@ -1,20 +1,11 @@
-//! Opening: what storage holds becomes a log again, or an error that says what to do.
+//! What storage holds besides blocks: whose it is, which incarnation wrote it last, and whether that one was closed.
 
 use std::collections::BTreeMap;
 
-use meshwork_base::{Bytes, Hash, NodeId, Random, ReplicaId, Row, Seed, SpaceId, Table, Timestamp};
-use meshwork_wire::BLOCK_OPERATIONS_MAX;
+use meshwork_base::{Bytes, Hash, NodeId, Random, Row, SpaceId, Table, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Config, Context, Effect, FORMAT, OpLog, OpenError, Operation,
-    block::{Format, Outline},
-    builder,
-    chain::row_key,
-    flush::Author,
-    history::{Accepted, History},
-    proofs::{Proof, Proofs},
-};
+use crate::{Context, FORMAT, OpenError};
 
 const KEY_FORMAT: &str = "format";
 const KEY_SPACE: &str = "space";
@@ -51,6 +42,17 @@ pub(crate) fn nonce(random: &mut Random, epoch: u64) -> [u8; 16] {
     hash.0.first_chunk().copied().unwrap_or_default()
 }
 
+/// The rows with which a log is open under `record`, the durable mark among them.
+pub(crate) fn begin_rows(context: &Context, record: &Record) -> Vec<Row> {
+    vec![
+        Row::put(Table::Meta, KEY_FORMAT, vec![FORMAT]),
+        Row::put(Table::Meta, KEY_SPACE, context.space.0.to_vec()),
+        Row::put(Table::Meta, KEY_OWNER, context.signer.node().0.to_vec()),
+        record.row(),
+        Row::put(Table::Meta, KEY_MARK, vec![1]),
+    ]
+}
+
 /// The deletion of the durable mark.
 pub(crate) fn mark_deleted() -> Row {
     Row::delete(Table::Meta, KEY_MARK)
@@ -58,77 +60,29 @@ pub(crate) fn mark_deleted() -> Row {
 
 /// The rows of each table, by key.
 #[derive(Default)]
-struct Stored {
+pub(crate) struct Stored {
     meta: BTreeMap<Bytes, Bytes>,
-    blocks: BTreeMap<Bytes, Bytes>,
-    proofs: BTreeMap<Bytes, Bytes>,
-}
-
-impl OpLog {
-    /// Opens the log that `rows` (all that storage holds) describe; none make a new one.
-    ///
-    /// A store that was closed cleanly goes on under its replica; any other gets a new incarnation. Consecutive small
-    /// blocks are merged into full ones on the way, so that the next opening has less to verify.
-    pub fn open(
-        config: Config,
-        context: Context,
-        now: Timestamp,
-        seed: Seed,
-        rows: impl IntoIterator<Item = Row>,
-    ) -> Result<Self, OpenError> {
-        config.validate()?;
-        let mut stored = Stored::default();
-        for row in rows {
-            let table = match row.table {
-                Table::Meta => &mut stored.meta,
-                Table::Blocks => &mut stored.blocks,
-                Table::Proofs => &mut stored.proofs,
-            };
-            table.extend(row.value.map(|value| (row.key, value)));
-        }
-        let node = context.signer.node();
-        let record = stored.check(&node, &context.space)?;
-        let mut random = seed.fork("op-log").random();
-
-        let mut history = History::new(Format::new(context.space));
-        let own = record
-            .as_ref()
-            .map(|record| (ReplicaId::derive(&node, &context.space, &record.nonce), record.sent));
-        let proofs = load_proofs(&history.format, &stored.proofs)?;
-        let (operations, rewritten) = load(&mut history, &context, own, &stored.blocks, &proofs)?;
-        proofs.replicas().for_each(|replica| history.close(&replica));
-        proofs.liars().for_each(|author| history.close_author(author));
-
-        let clean = !stored.meta.contains_key(KEY_MARK.as_bytes());
-        let usable = clean && own.is_some_and(|(replica, _)| !proofs.contains(&replica));
-        let record = match record {
-            Some(record) if usable => record,
-            previous => Record::next(&mut random, now, previous.map_or(0, |record| record.epoch)),
-        };
-        let replica = ReplicaId::derive(&node, &context.space, &record.nonce);
-        let author = Author::new(&node, &context.space, &record, history.version.sequence(&replica) + 1);
-
-        let mut log = Self::new(config, context, random, history, author);
-        log.proofs = proofs;
-        log.effects.push_back(Effect::Incarnation(log.author.incarnation()));
-        let mut rows = vec![
-            Row::put(Table::Meta, KEY_FORMAT, vec![FORMAT]),
-            Row::put(Table::Meta, KEY_SPACE, log.context.space.0.to_vec()),
-            Row::put(Table::Meta, KEY_OWNER, node.0.to_vec()),
-            record.row(),
-            Row::put(Table::Meta, KEY_MARK, vec![1]),
-        ];
-        rows.extend(rewritten);
-        log.persist(rows, []);
-        log.deliver(operations);
-        log.effects.push_back(Effect::Stored { version: log.stored.clone() });
-        Ok(log)
-    }
+    pub(crate) blocks: BTreeMap<Bytes, Bytes>,
+    pub(crate) proofs: BTreeMap<Bytes, Bytes>,
 }
 
 impl Stored {
+    pub(crate) fn insert(&mut self, row: Row) {
+        let table = match row.table {
+            Table::Meta => &mut self.meta,
+            Table::Blocks => &mut self.blocks,
+            Table::Proofs => &mut self.proofs,
+        };
+        table.extend(row.value.map(|value| (row.key, value)));
+    }
+
+    /// Whether the log was closed, or never open.
+    pub(crate) fn is_clean(&self) -> bool {
+        !self.meta.contains_key(KEY_MARK.as_bytes())
+    }
+
     /// Checks whose store this is; returns its incarnation, if it ever had one.
-    fn check(&self, node: &NodeId, space: &SpaceId) -> Result<Option<Record>, OpenError> {
+    pub(crate) fn check(&self, node: &NodeId, space: &SpaceId) -> Result<Option<Record>, OpenError> {
         let value = |key: &'static str| self.meta.get(key.as_bytes());
         let Some(format) = value(KEY_FORMAT) else {
             let empty = self.blocks.is_empty() && self.proofs.is_empty() && self.meta.is_empty();
@@ -161,7 +115,7 @@ fn exact<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
     bytes.try_into().ok()
 }
 
-fn corrupt(table: Table, key: &[u8], reason: impl ToString) -> OpenError {
+pub(crate) fn corrupt(table: Table, key: &[u8], reason: impl ToString) -> OpenError {
     let table = match table {
         Table::Blocks => "Blocks",
         Table::Meta => "Meta",
@@ -173,102 +127,4 @@ fn corrupt(table: Table, key: &[u8], reason: impl ToString) -> OpenError {
         base16ct::lower::encode_string(key)
     };
     OpenError::Corrupt { table, key, reason: reason.to_string() }
-}
-
-/// Links all stored blocks. Returns their operations in causal order, and the rows by which merged blocks replace the
-/// ones that they were merged from.
-fn load(
-    history: &mut History,
-    context: &Context,
-    own: Option<(ReplicaId, u64)>,
-    blocks: &BTreeMap<Bytes, Bytes>,
-    proofs: &Proofs,
-) -> Result<(Vec<Operation>, Vec<Row>), OpenError> {
-    let (mut accepted, mut rewritten) = (Accepted::default(), Vec::new());
-    let mut outlines: Vec<Outline> = Vec::with_capacity(blocks.len());
-    for (key, bytes) in blocks {
-        let outline = history.format.outline(bytes).map_err(|error| corrupt(Table::Blocks, key, error))?;
-        if row_key(&outline.replica, outline.first) != key {
-            return Err(corrupt(Table::Blocks, key, "it lies under the key of another block"));
-        }
-        outlines.push(outline);
-    }
-    for chain in outlines.chunk_by(|a, b| a.replica == b.replica) {
-        let sent = own.and_then(|(replica, sent)| (chain.first()?.replica == replica).then_some(sent));
-        load_chain(history, context, sent, chain, &mut accepted, &mut rewritten)?;
-    }
-    history.sever_again(proofs, &mut accepted);
-    if let Some((replica, first)) = history.buffer.first() {
-        let reason = "what it depends on, or the block before it, is missing";
-        return Err(corrupt(Table::Blocks, &row_key(&replica, first), reason));
-    }
-    Ok((accepted.operations, rewritten))
-}
-
-/// Links the stored blocks of one replica, as many at a time as fit in a block. `sent`: a boundary to keep.
-fn load_chain(
-    history: &mut History,
-    context: &Context,
-    sent: Option<u64>,
-    chain: &[Outline],
-    accepted: &mut Accepted,
-    rewritten: &mut Vec<Row>,
-) -> Result<(), OpenError> {
-    let key = |outline: &Outline| row_key(&outline.replica, outline.first);
-    let mut rest = chain;
-    while let Some(head) = rest.first() {
-        let side = |outline: &Outline| sent.is_some_and(|sent| outline.last <= sent);
-        let run = rest.windows(2).take_while(|pair| match pair {
-            [a, b] => b.first <= a.last.saturating_add(1) && b.last > a.last && side(a) == side(b),
-            _ => false,
-        });
-        let run = run.take(BLOCK_OPERATIONS_MAX);
-        let run = run.count() + 1;
-        let bytes: Vec<Bytes> = rest.iter().take(run).map(|outline| outline.bytes.clone()).collect();
-        let (merged, taken) = builder::merge(&history.format, &bytes)
-            .map_err(|error| corrupt(Table::Blocks, &key(head), error))?;
-        let (parts, later) = rest.split_at_checked(taken).unwrap_or((rest, &[]));
-        let whole = history.format.outline(&merged).and_then(|outline| history.format.decode(outline));
-        let checked =
-            whole.and_then(|whole| whole.outline.verify(&whole.tip, &*context.verifier).map(|()| whole));
-        let whole = checked.map_err(|error| blame(&history.format, context, parts, error))?;
-        if taken > 1 {
-            rewritten.extend(parts.iter().skip(1).map(|part| Row::delete(Table::Blocks, key(part))));
-            rewritten.push(Row::put(Table::Blocks, key(head), merged));
-        }
-        history.insert(whole, None, accepted);
-        if !accepted.conflicts.is_empty() {
-            return Err(corrupt(Table::Blocks, &key(head), "it does not continue the block before it"));
-        }
-        rest = later;
-    }
-    Ok(())
-}
-
-/// Names the row that makes a merged block invalid.
-fn blame(format: &Format, context: &Context, parts: &[Outline], error: crate::BlockError) -> OpenError {
-    let valid = |part: &Outline| {
-        let block = format.decode(part.clone());
-        block.and_then(|block| part.verify(&block.tip, &*context.verifier))
-    };
-    let found = parts.iter().find_map(|part| valid(part).err().map(|error| (part, error)));
-    match (found, parts.first()) {
-        (Some((part, error)), _) => corrupt(Table::Blocks, &row_key(&part.replica, part.first), error),
-        (None, Some(head)) => corrupt(Table::Blocks, &row_key(&head.replica, head.first), error),
-        (None, None) => corrupt(Table::Blocks, &[], error),
-    }
-}
-
-fn load_proofs(format: &Format, rows: &BTreeMap<Bytes, Bytes>) -> Result<Proofs, OpenError> {
-    let mut proofs = Proofs::default();
-    for (key, value) in rows {
-        let refuse = |reason: String| corrupt(Table::Proofs, key, reason);
-        let pair: (Bytes, Bytes) = meshwork_wire::decode(value).map_err(|error| refuse(error.to_string()))?;
-        let stripped = |bytes| format.outline(bytes).and_then(|outline| outline.without_bodies());
-        let outline = format.outline(&pair.0).map_err(|error| refuse(error.to_string()))?;
-        let first = stripped(&pair.0).map_err(|error| refuse(error.to_string()))?;
-        let second = stripped(&pair.1).map_err(|error| refuse(error.to_string()))?;
-        proofs.insert(outline.replica, Proof { author: outline.author, first, second });
-    }
-    Ok(proofs)
 }
