@@ -5,7 +5,7 @@
 // first one follows as it would any other tab; once the successor has stored all that the first one has, it takes its
 // place. A store that is removed while it is open is begun anew in the same way.
 
-import { WebNode } from "./meshwork_web.js";
+import { NodeOpening, WebNode } from "./meshwork_web.js";
 import { Store, coded, lock } from "./store.js";
 import { Tabs } from "./tabs.js";
 
@@ -45,7 +45,7 @@ export class Life {
   /** Begins, as the tab that writes the store or as one that follows it. */
   async begin(timeoutMs) {
     if (!this.#name) {
-      this.node = this.#make({}, this.#settings);
+      this.node = await this.#make({}, this.#settings);
       return this.node.listen();
     }
     if (!globalThis.navigator?.locks) {
@@ -87,14 +87,14 @@ export class Life {
     this.#store = await Store.open(this.#name);
     const { profile, rows } = await this.#store.load();
     const made = { profile, rows, store: this.#store, tabs: this.#tabs };
-    this.node = this.#make(made, this.#settings);
+    this.node = await this.#make(made, this.#settings, (progress) => this.#hear([progress]));
     this.#attend(this.#store, this.node);
     this.node.listen();
   }
 
   async #follow(writer, granted) {
     const settings = { ...this.#settings, follower: true };
-    this.node = this.#make({ profile: writer.profile, tabs: this.#tabs }, settings);
+    this.node = await this.#make({ profile: writer.profile, tabs: this.#tabs }, settings);
     this.#ready = writer.session;
     this.node.listen();
     granted.then(
@@ -107,20 +107,38 @@ export class Life {
     await this.#tabs.follow(this.node, writer);
   }
 
-  #make({ profile, rows = [], store = null, tabs = null }, settings) {
-    const node = new WebNode(JSON.stringify(settings), profile, rows, store, tabs, (batch) => this.#heard(node, JSON.parse(batch)));
+  /**
+   * Opens the log in `rows` and makes a node of it. What takes long is done in slices, between which it is the page's turn;
+   * `tell` hears how many operations there are to be shown.
+   */
+  async #make({ profile, rows, store = null, tabs = null }, settings, tell = () => {}) {
+    const opening = new NodeOpening(JSON.stringify(settings), profile, rows);
+    try {
+      for (let told = 0; ; ) {
+        if (this.#ended.signal.aborted) throw coded("left", "the mesh was left while its log was opened");
+        if (opening.advance()) break;
+        const known = opening.operations();
+        if (known !== told) tell({ type: "progress", shown: 0, known });
+        told = known;
+        await turn();
+      }
+    } catch (error) {
+      opening.free();
+      throw error;
+    }
+    const node = new WebNode(opening, store, tabs, (batch) => this.#heard(node, JSON.parse(batch)));
     return node;
   }
 
   #attend(store, node) {
-    store.node = {
+    store.attend({
       persisted: (write) => {
         node.persisted(write);
         this.#replaceIfDone();
       },
       stalled: (reason) => node.stalled(reason),
       lost: (reason) => this.#lost(store, reason),
-    };
+    });
   }
 
   #heard(node, events) {
@@ -177,14 +195,20 @@ export class Life {
   async #open() {
     const { profile: own } = JSON.parse(this.node.identity());
     const { store, profile, rows } = await this.#reopened();
-    if (this.#ended.signal.aborted) return store.close();
-    if (profile && JSON.parse(profile).space !== JSON.parse(own).space) {
-      store.close();
-      throw new Error("it belongs to another space by now; reload the page");
-    }
-    if (!profile) store.keepProfile(own);
     const tabs = new Tabs(this.#name);
-    const node = this.#make({ profile: profile ?? own, rows, store, tabs }, this.#settings);
+    let node;
+    try {
+      this.#ended.signal.throwIfAborted();
+      if (profile && JSON.parse(profile).space !== JSON.parse(own).space) {
+        throw new Error("it belongs to another space by now; reload the page");
+      }
+      if (!profile) store.keepProfile(own);
+      node = await this.#make({ profile: profile ?? own, rows, store, tabs }, this.#settings);
+    } catch (error) {
+      tabs.close();
+      store.close();
+      throw error;
+    }
     this.#attend(store, node);
     for (const each of [this.node, node]) this.#own.add(JSON.parse(each.identity()).session);
     await new Promise((done) => {
@@ -244,6 +268,8 @@ export class Life {
 
   /** The page goes away: says goodbye while there is time. */
   depart() {
+    // Who is not here yet does not come any more.
+    if (!this.node) this.#ended.abort();
     this.node?.depart();
     this.#successor?.node.depart();
   }
@@ -260,4 +286,16 @@ export class Life {
     this.#successor = null;
     this.#release();
   }
+}
+
+/** The page's. (A timer would be kept waiting, for a second in a hidden tab.) */
+function turn() {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
 }

@@ -215,7 +215,10 @@ export interface MeshEvents {
   operation: DocumentChange;
   /** All that a peer had is here, and all that we have is there. */
   synced: { session: string };
-  /** How many operations documents show of those known of: now and then while there are more, and once all are shown. */
+  /**
+   * How many operations documents show of those known of: now and then while there are more, and once all are shown. None,
+   * while a stored log is opened.
+   */
   progress: { shown: number; known: number };
   /** This node's operations up to `upTo` are durable here. */
   stored: { replica: string; upTo: number };

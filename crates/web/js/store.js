@@ -1,11 +1,17 @@
 // Keeps a node's rows in IndexedDB: the tables of `meshwork_base::Table`, and the profile.
 
+import { StoredRows } from "./meshwork_web.js";
+
 const TABLES = ["blocks", "meta", "proofs"];
 const PROFILE = "profile";
 /** The version of the database's layout. A browser refuses an older one than it has. */
 const VERSION = 1;
-/** What one transaction takes at most, in bytes, unless a single write is larger. */
+/** What one transaction takes at most, in bytes and in rows, unless a single write is larger. */
 const COMMIT_BYTES_MAX = 8 << 20;
+const COMMIT_ROWS_MAX = 1024;
+/** What is read at a time: about so many bytes, and so many rows at most. */
+const BATCH_BYTES = 1 << 20;
+const BATCH_ROWS_MAX = 256;
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 5_000;
 
@@ -41,6 +47,21 @@ async function openDatabase(name) {
   }
 }
 
+/** Reads a whole table a batch at a time, each in a task of its own. */
+async function read(table, take) {
+  let range;
+  for (let count = 1, bytes = 0, rows = 0; ; ) {
+    const [keys, values] = await Promise.all([finished(table.getAllKeys(range, count)), finished(table.getAll(range, count))]);
+    take(keys, values);
+    if (keys.length < count) return;
+    range = IDBKeyRange.lowerBound(keys.at(-1), true);
+    bytes = values.reduce((sum, { length }) => sum + length, bytes);
+    rows += keys.length;
+    // How large the next ones are can only be guessed.
+    count = Math.min(Math.ceil((BATCH_BYTES * rows) / (bytes + 1)), 4 * count, BATCH_ROWS_MAX);
+  }
+}
+
 /**
  * Makes writes durable in their order. What waits while a transaction is under way becomes the next one.
  *
@@ -49,7 +70,7 @@ async function openDatabase(name) {
  */
 export class Store {
   #database;
-  /** Waiting writes: `{ write, rows, bytes }`, or `{ profile }`. */
+  /** Waiting writes: `{ write, rows, bytes, count }`, or `{ profile }`. */
   #queue = [];
   #committing = false;
   #retryMs = RETRY_FIRST_MS;
@@ -60,7 +81,7 @@ export class Store {
    * Told of what happens: `persisted(write)`, `stalled(reason)`, `stalled(undefined)` once it goes on, and `lost(reason)`
    * when the browser or the user has removed what was stored.
    */
-  node = null;
+  #node = null;
 
   static async open(name) {
     const store = new Store();
@@ -75,31 +96,34 @@ export class Store {
     return store;
   }
 
+  /** `node` is told from now on, and soon of what has happened already. */
+  attend(node) {
+    this.#node = node;
+    queueMicrotask(() => {
+      if (this.#stalled) node.stalled(this.#stalled);
+      else if (this.#lost) node.lost(this.#lost);
+    });
+  }
+
   /** Everything that is kept: `{ profile, rows }`. */
   async load() {
     const transaction = this.#database.transaction([...TABLES, PROFILE], "readonly");
-    const profile = finished(transaction.objectStore(PROFILE).get(PROFILE));
-    const tables = TABLES.map((table) => {
-      const store = transaction.objectStore(table);
-      return Promise.all([finished(store.getAllKeys()), finished(store.getAll())]);
-    });
-    const rows = [];
-    for (const [table, read] of tables.entries()) {
-      const [keys, values] = await read;
-      keys.forEach((key, at) => rows.push([table, new Uint8Array(key), values[at]]));
+    const profile = await finished(transaction.objectStore(PROFILE).get(PROFILE));
+    const rows = new StoredRows();
+    for (const [number, table] of TABLES.entries()) {
+      await read(transaction.objectStore(table), (keys, values) => rows.take(number, keys, values));
     }
-    return { profile: await profile, rows };
+    return { profile, rows };
   }
 
-  /** Makes `rows` durable together: `[table, key, value or null]` each. */
+  /** Makes `rows` durable together. */
   write(write, rows) {
-    const bytes = rows.reduce((sum, [, key, value]) => sum + key.length + (value?.length ?? 0), 0);
-    this.#queue.push({ write, rows, bytes });
+    this.#queue.push({ write, rows, bytes: rows.bytes(), count: rows.count() });
     this.#commitSoon();
   }
 
   keepProfile(profile) {
-    this.#queue.push({ profile, bytes: profile.length });
+    this.#queue.push({ profile, bytes: profile.length, count: 1 });
     this.#commitSoon();
   }
 
@@ -115,13 +139,14 @@ export class Store {
   }
 
   #take() {
-    let bytes = 0;
-    let count = 0;
-    while (count < this.#queue.length && (count === 0 || bytes + this.#queue[count].bytes <= COMMIT_BYTES_MAX)) {
-      bytes += this.#queue[count].bytes;
-      count += 1;
+    let [taken, bytes, rows] = [0, 0, 0];
+    for (const waiting of this.#queue) {
+      bytes += waiting.bytes;
+      rows += waiting.count;
+      if (taken > 0 && (bytes > COMMIT_BYTES_MAX || rows > COMMIT_ROWS_MAX)) break;
+      taken += 1;
     }
-    return this.#queue.splice(0, count);
+    return this.#queue.splice(0, taken);
   }
 
   /** Once the node has handled what it is handling: peers and the page come first, the disk takes longer than both. */
@@ -141,7 +166,7 @@ export class Store {
           transaction.objectStore(PROFILE).put(profile, PROFILE);
           continue;
         }
-        for (const [table, key, value] of rows) {
+        for (const [table, key, value] of rows.list()) {
           const store = transaction.objectStore(TABLES[table]);
           if (value) store.put(value, key);
           else store.delete(key);
@@ -162,13 +187,14 @@ export class Store {
     this.#retryMs = RETRY_FIRST_MS;
     if (this.#stalled) {
       this.#stalled = false;
-      this.node?.stalled(undefined);
+      this.#node?.stalled(undefined);
     }
     const last = batch.findLast(({ write }) => write !== undefined);
     // The next transaction begins before the answer is dealt with, which takes the page's time, not the disk's.
     this.#commit();
     // What was written to a store that is gone was not stored.
-    if (last && !this.#lost) this.node?.persisted(last.write);
+    if (last && !this.#lost) this.#node?.persisted(last.write);
+    batch.forEach(({ rows }) => rows?.free());
     if (!this.#committing && !this.#queue.length) {
       this.#idle.splice(0).forEach((resolve) => resolve());
     }
@@ -197,7 +223,7 @@ export class Store {
     if (this.#lost) return;
     this.#lost = reason;
     this.#database.close();
-    this.node?.lost(reason);
+    this.#node?.lost(reason);
   }
 
   /** Nothing is written any more. */
@@ -209,7 +235,7 @@ export class Store {
   #stall(reason) {
     if (this.#stalled === reason) return;
     this.#stalled = reason;
-    this.node?.stalled(reason);
+    this.#node?.stalled(reason);
   }
 }
 

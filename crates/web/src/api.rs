@@ -2,20 +2,20 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use meshwork::{Command, DocumentId, Dot, Input, ReplicaId, Row, Table};
+use meshwork::{Command, DocumentId, Dot, Input, ReplicaId};
 use meshwork_discovery::ServerMessage;
 use meshwork_identity::{Invitation, Signer as _};
 use serde_json::json;
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    browser,
     change::{self, Path},
     error::WebError,
     event,
     host::{Host, write_id},
+    opening::NodeOpening,
     operations::{self, Wanted},
-    options::Options,
+    rows::RowsToStore,
     tabs::Port,
 };
 
@@ -25,34 +25,10 @@ extern "C" {
     pub(crate) type Store;
     /// Makes rows durable together, then calls [`WebNode::persisted`].
     #[wasm_bindgen(method)]
-    pub(crate) fn write(this: &Store, write: f64, rows: js_sys::Array);
+    pub(crate) fn write(this: &Store, write: f64, rows: RowsToStore);
     /// Keeps the profile, before all rows that are written later.
     #[wasm_bindgen(method, js_name = keepProfile)]
     pub(crate) fn keep_profile(this: &Store, profile: &str);
-}
-
-const TABLES: [Table; 3] = [Table::Blocks, Table::Meta, Table::Proofs];
-
-/// Rows for the store: `[table, key, value or null]` each.
-pub(crate) fn rows_to_js(rows: Vec<Row>) -> js_sys::Array {
-    let bytes = |bytes: &[u8]| JsValue::from(js_sys::Uint8Array::from(bytes));
-    let row = |row: Row| {
-        let table = TABLES.iter().position(|table| *table == row.table).unwrap_or_default() as u32;
-        let value = row.value.map_or(JsValue::NULL, |value| bytes(&value));
-        js_sys::Array::of3(&table.into(), &bytes(&row.key), &value)
-    };
-    rows.into_iter().map(row).collect()
-}
-
-fn rows_from_js(rows: &js_sys::Array) -> Result<Vec<Row>, WebError> {
-    let damaged = || WebError::Storage("the store handed back what is no row".into());
-    let row = |row: JsValue| {
-        let row: js_sys::Array = row.dyn_into().ok()?;
-        let table = *TABLES.get(row.get(0).as_f64()? as usize)?;
-        let bytes = |at| row.get(at).dyn_into::<js_sys::Uint8Array>().ok().map(|bytes| bytes.to_vec());
-        Some(Row::put(table, bytes(1)?, bytes(2)?))
-    };
-    rows.iter().map(|js| row(js).ok_or_else(damaged)).collect()
 }
 
 /// A node. `Mesh` of `js/meshwork.js` is what applications use.
@@ -63,24 +39,19 @@ pub struct WebNode {
 
 #[wasm_bindgen]
 impl WebNode {
-    /// Begins: `profile` and `rows` are what the store holds, `store` takes what is to be kept (without one it ends with
-    /// the tab, or another tab keeps it), `tabs` leads to this browser's other tabs, and `listener` hears events, as JSON
-    /// arrays.
+    /// Begins with what was opened: `store` takes what is to be kept (without one it ends with the tab, or another tab
+    /// keeps it), `tabs` leads to this browser's other tabs, and `listener` hears events, as JSON arrays.
     #[wasm_bindgen(constructor)]
     pub fn new(
-        options: &str,
-        profile: Option<String>,
-        rows: &js_sys::Array,
+        opening: NodeOpening,
         store: JsValue,
         tabs: JsValue,
         listener: js_sys::Function,
     ) -> Result<Self, JsValue> {
-        std::panic::set_hook(Box::new(|panic| browser::console_error(&panic.to_string())));
-        let options = Options::parse(options)?;
         let store = (!store.is_null()).then(|| store.unchecked_into::<Store>());
         let tabs = (!tabs.is_null()).then(|| tabs.unchecked_into::<Port>());
-        let host = Host::begin(&options, profile.as_deref(), rows_from_js(rows)?, store, tabs, listener)?;
-        Ok(Self { host })
+        let NodeOpening { options, newcomer } = opening;
+        Ok(Self { host: Host::begin(&options, newcomer, store, tabs, listener)? })
     }
 
     /// Calls the listener with what has happened while nobody could listen yet.

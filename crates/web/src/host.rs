@@ -4,12 +4,11 @@ use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, VecDeque},
     rc::{Rc, Weak},
-    sync::Arc,
 };
 
 use meshwork::{
     Command, DocumentId, Dot, Edit, EditError, Event, HubEvent, Input, Membership, Mesh, Profile, ReplicaId,
-    RequestId, Row, WriteId,
+    RequestId, WriteId,
 };
 use meshwork_discovery::HubId;
 use meshwork_transport::ConnectionEvent;
@@ -30,7 +29,6 @@ use crate::{
     join::{Keep, Newcomer},
     options::Options,
     progress::Progress,
-    slice::Slice,
     status,
     tabs::{Port, Tabs},
 };
@@ -53,8 +51,7 @@ impl Host {
     /// A node that begins: as a member if the store knows the space, else on its way to a hub.
     pub(crate) fn begin(
         options: &Options,
-        profile: Option<&str>,
-        rows: Vec<Row>,
+        newcomer: Newcomer,
         store: Option<Store>,
         tabs: Option<Port>,
         listener: js_sys::Function,
@@ -65,8 +62,9 @@ impl Host {
             None if options.follower => Keeper::Writer(Following::default()),
             None => Keeper::Nobody,
         };
-        let slice = Arc::<Slice>::default();
-        let (stage, session, member) = Newcomer::begin(options, profile, rows, slice.clone())?;
+        let (session, slice) = (newcomer.session, newcomer.slice.clone());
+        let progress = Progress::after(newcomer.paused);
+        let (stage, member) = newcomer.begin()?;
         let host = Rc::new_cyclic(|this: &Weak<Self>| {
             let calls = |action: fn(&Self)| {
                 let this = this.clone();
@@ -87,7 +85,7 @@ impl Host {
                 slice,
                 arrivals: Arrivals::default(),
                 turn: Turn::new(calls(Self::take_turn)),
-                progress: Progress::default(),
+                progress,
                 next_request: 1,
                 edited: None,
                 replica: None,

@@ -11,7 +11,7 @@ use meshwork_transport::{ConnectionAction, ConnectionEvent, LinkId};
 use serde_json::{Value as Json, json};
 
 use crate::{
-    api::{Store, rows_to_js},
+    api::Store,
     arrivals::Arrivals,
     browser::{self, Timer, Turn},
     connection::Connections,
@@ -198,7 +198,7 @@ impl Inner {
         self.last_write = write;
         let answered = match &mut self.keeper {
             Keeper::Store(store) => {
-                store.write(write.0 as f64, rows_to_js(rows));
+                store.write(write.0 as f64, rows.into());
                 None
             }
             Keeper::Nobody => Some(write),

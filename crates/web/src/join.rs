@@ -1,13 +1,13 @@
 //! How a tab becomes a member of a space.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use meshwork::{Machines, Membership, Mesh, Policy, Profile, Row, Seed, SessionId, SpaceId};
 use meshwork_consensus::{self as consensus, Consensus};
 use meshwork_crdt_state::Documents;
 use meshwork_discovery::{self as discovery, Discovery};
 use meshwork_identity::{Ed25519, RoomCode, Signer as _, SpaceSecret, Verifier};
-use meshwork_op_log::{self as op_log, OpLog};
+use meshwork_op_log::{self as op_log, OpLog, OpenError, Opening};
 use meshwork_presence::{self as presence, Presence};
 use meshwork_transport::{self as transport, Transport};
 
@@ -23,9 +23,11 @@ use crate::{
 /// All that a node is made of, once its space is known.
 pub(crate) struct Newcomer {
     profile: Profile,
+    /// Unless a hub is to be asked.
+    membership: Option<Membership>,
     /// From the room's password.
     secret: Option<SpaceSecret>,
-    rows: Vec<Row>,
+    log: Log,
     name: String,
     durable: bool,
     /// Another tab leads to everybody else, or this browser makes no links.
@@ -34,7 +36,16 @@ pub(crate) struct Newcomer {
     discovery: discovery::Config,
     consensus: consensus::Config,
     seed: Seed,
-    slice: Arc<Slice>,
+    pub(crate) slice: Arc<Slice>,
+    /// To open the log has taken more than one slice.
+    pub(crate) paused: bool,
+}
+
+/// How far the log is.
+enum Log {
+    Stored(Vec<Row>),
+    Opening(Box<Opening>),
+    Open(Box<OpLog>),
 }
 
 /// So few operations at a time that a slice is not much longer than it should be.
@@ -61,13 +72,8 @@ pub(crate) enum Keep {
 }
 
 impl Newcomer {
-    /// Settles on a membership, the stored one or the invitation's; else on the way to ask a hub for one.
-    pub(crate) fn begin(
-        options: &Options,
-        stored: Option<&str>,
-        rows: Vec<Row>,
-        slice: Arc<Slice>,
-    ) -> Result<(Stage, SessionId, Option<Member>), WebError> {
+    /// Settles on a membership, the stored one or the invitation's; else a hub will have to be asked for one.
+    pub(crate) fn new(options: &Options, stored: Option<&str>, rows: Vec<Row>) -> Result<Self, WebError> {
         let Place { hubs, room, invitation } = options.place()?;
         let seed = browser::seed();
         let profile = match stored {
@@ -92,9 +98,11 @@ impl Newcomer {
             consensus.policy = Policy::Count(count);
         }
         consensus.validate()?;
+        let invited = invitation.map(|link| Membership { space: link.space, secret: link.secret });
         let newcomer = Self {
+            membership: None,
             secret,
-            rows,
+            log: Log::Stored(rows),
             name: options.name.clone(),
             durable: options.durable,
             homebound: options.follower || !browser::has_webrtc(),
@@ -103,13 +111,66 @@ impl Newcomer {
             consensus,
             profile,
             seed,
-            slice,
+            slice: Arc::default(),
+            paused: false,
         };
-        let invited = invitation.map(|link| Membership { space: link.space, secret: link.secret });
-        let session = newcomer.session;
-        match newcomer.settle(invited)? {
-            Some(membership) => Ok((Stage::Empty, session, Some(newcomer.join(membership, None)?))),
-            None => Ok((newcomer.ask(), session, None)),
+        Ok(Self { membership: newcomer.settle(invited)?, ..newcomer })
+    }
+
+    /// Opens the log for a slice; whether that was all there is to do. A space that a hub has to name has no log yet.
+    pub(crate) fn advance(&mut self) -> Result<bool, WebError> {
+        let Some(space) = self.membership.as_ref().map(|membership| membership.space) else {
+            return Ok(true);
+        };
+        self.slice.begin(browser::now().monotonic);
+        while !matches!(self.log, Log::Open(_)) {
+            if self.slice.is_used_up(browser::now().monotonic) {
+                self.paused = true;
+                return Ok(false);
+            }
+            self.open_on(space)?;
+        }
+        Ok(true)
+    }
+
+    /// A step. After an error the log is empty, and not to be used.
+    fn open_on(&mut self, space: SpaceId) -> Result<(), WebError> {
+        let refused = |error: OpenError| WebError::Storage(error.to_string());
+        let opened = match std::mem::replace(&mut self.log, Log::Stored(Vec::new())) {
+            Log::Stored(rows) => {
+                let context = op_log::Context {
+                    space,
+                    signer: Arc::new(self.profile.key.clone()),
+                    verifier: Arc::new(Ed25519),
+                };
+                let config = op_log::Config { deliver_operations_max: DELIVERED_MAX, ..Default::default() };
+                let opening = Opening::new(config, context, browser::now(), self.seed.fork("op-log"), rows);
+                ControlFlow::Continue(opening.map_err(refused)?)
+            }
+            Log::Opening(opening) => opening.step().map_err(refused)?,
+            Log::Open(log) => ControlFlow::Break(*log),
+        };
+        self.log = match opened {
+            ControlFlow::Continue(opening) => Log::Opening(Box::new(opening)),
+            ControlFlow::Break(log) => Log::Open(Box::new(log)),
+        };
+        Ok(())
+    }
+
+    /// How many operations the log holds, as far as it was looked at.
+    pub(crate) fn operations(&self) -> u64 {
+        match &self.log {
+            Log::Stored(_) => 0,
+            Log::Opening(opening) => opening.operations(),
+            Log::Open(log) => log.operations(),
+        }
+    }
+
+    /// Becomes a member, or goes to ask a hub which space is meant.
+    pub(crate) fn begin(mut self) -> Result<(Stage, Option<Member>), WebError> {
+        match self.membership.take() {
+            Some(membership) => Ok((Stage::Empty, Some(self.join(membership, None)?))),
+            None => Ok((self.ask(), None)),
         }
     }
 
@@ -175,16 +236,12 @@ impl Newcomer {
         running: Option<Discovery>,
     ) -> Result<Machines, WebError> {
         let Membership { space, secret } = membership.clone();
+        let op_log = self.opened(space)?;
         let now = browser::now();
         let seed = |part: &str| self.seed.fork(part);
         let signer = Arc::new(self.profile.key.clone());
         let verifier: Arc<dyn Verifier> = Arc::new(Ed25519);
         let access = (secret != SpaceSecret::open(&space)).then(|| secret.room_access());
-        let context = op_log::Context { space, signer: signer.clone(), verifier: verifier.clone() };
-        let rows = std::mem::take(&mut self.rows);
-        let config = op_log::Config { deliver_operations_max: DELIVERED_MAX, ..Default::default() };
-        let op_log = OpLog::open(config, context, now, seed("op-log"), rows)
-            .map_err(|error| WebError::Storage(error.to_string()))?;
         let context = transport::Context {
             space,
             secret,
@@ -219,6 +276,17 @@ impl Newcomer {
             discovery: Some(discovery),
             consensus: Some(consensus),
         })
+    }
+
+    /// The log, opened in one go as far as it is not open yet: that of a space which a hub has named is empty.
+    fn opened(&mut self, space: SpaceId) -> Result<OpLog, WebError> {
+        loop {
+            match std::mem::replace(&mut self.log, Log::Stored(Vec::new())) {
+                Log::Open(log) => return Ok(*log),
+                log => self.log = log,
+            }
+            self.open_on(space)?;
+        }
     }
 
     fn discovery(&self, space: Option<SpaceId>, access: Option<meshwork_identity::RoomAccess>) -> Discovery {

@@ -14,8 +14,8 @@
 //! ```
 //!
 //! Invariants:
-//! - **the page gets its turn**: what came over links, and what the log hands to the documents, is done in slices of a few
-//!   milliseconds (`slice.rs`, `arrivals.rs`); everything else at once;
+//! - **the page gets its turn**: a stored log is opened (`opening.rs`), what came over links and what the log hands to the
+//!   documents is dealt with (`slice.rs`, `arrivals.rs`) in slices of a few milliseconds; everything else at once;
 //! - **one borrow at a time**: an input is handled whole, its effects are performed, and only then are JavaScript's
 //!   listeners called, so they may call back into the node;
 //! - **a connection is always closed**: browsers keep one that is merely forgotten;
@@ -38,14 +38,18 @@ mod host;
 mod hub;
 mod inner;
 mod join;
+mod opening;
 mod operations;
 mod options;
 mod progress;
 mod qr;
+mod rows;
 mod slice;
 mod stage;
 mod status;
 mod tabs;
 
 pub use api::WebNode;
+pub use opening::NodeOpening;
 pub use qr::qr_code;
+pub use rows::{RowsToStore, StoredRows};

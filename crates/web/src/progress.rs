@@ -24,6 +24,11 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// `told`: listeners have heard already that there is more to come.
+    pub(crate) fn after(told: bool) -> Self {
+        Self { behind: told, last: None }
+    }
+
     /// An event, if there is news. `waits`: the documents do not show all that the log holds.
     pub(crate) fn look(&mut self, now: Monotonic, mesh: &Mesh, waits: bool) -> Option<Json> {
         let behind = waits || mesh.machines().op_log.lacks_any();
@@ -62,5 +67,7 @@ mod tests {
         assert!(!told(54, 9, 9));
         // Somebody has more, of a replica that is closed.
         assert!(progress.tell(Monotonic(200_000), true, || (9, 9)).is_none());
+        // All that was known of while the log was opened is shown at once.
+        assert!(Progress::after(true).tell(Monotonic(1), false, || (9, 9)).is_some());
     }
 }
