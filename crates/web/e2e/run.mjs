@@ -10,6 +10,7 @@ import { bundled, guide } from "./guide.mjs";
 import { hidden } from "./hidden.mjs";
 import { asTab, endAll, openTab, startBrowser, startHub, startNode, until } from "./mesh.mjs";
 import { measure } from "./measure.mjs";
+import { mergeRows, whileOpening } from "./opening.mjs";
 import { clearedAlone, clearedAmongOthers, clearedAmongTabs } from "./storage.mjs";
 import { killed, withHub, withoutHub, withoutWebRtc } from "./tabs.mjs";
 import { hasWebKit, webkit } from "./webkit.mjs";
@@ -218,7 +219,7 @@ async function picture(tab, kind) {
 
 /** What two browsers are tried with, the same one twice or two kinds; and what is tried with one alone. */
 const TOGETHER = [scenario, guide, bundled, invitation, (kinds) => bothRoles(kinds[0]), apart];
-const ALONE = [catchUp, withoutHub, killed, withHub, withoutWebRtc, clearedAlone, clearedAmongTabs, clearedAmongOthers];
+const ALONE = [catchUp, whileOpening, mergeRows, withoutHub, killed, withHub, withoutWebRtc, clearedAlone, clearedAmongTabs, clearedAmongOthers];
 
 async function pass(title, tests) {
   console.log(title);

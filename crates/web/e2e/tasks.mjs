@@ -1,5 +1,7 @@
 // What a page's thread did, as Chromium tells it: also how much of a task was the page's own doing on a busy machine.
 
+/** Whatever takes longer, a person notices: https://w3c.github.io/longtasks/ */
+const TASK_MS_MAX = 50;
 const CATEGORIES = ["toplevel", "devtools.timeline"];
 
 /** Records what happens from now on; the function that is returned ends that, and returns the events. */
@@ -21,15 +23,25 @@ export async function traced(browser, kind) {
   };
 }
 
-/** The longest tasks of the page that worked most, in milliseconds of processor time. */
-export function longestTasks(events, count = 3) {
+/**
+ * The tasks of the page that worked most, the longest first, in milliseconds: of the processor's time, which is counted in
+ * coarse ticks, and of the clock's at most.
+ */
+export function tasksOf(events) {
   const isPage = ({ name, args }) => name === "thread_name" && args.name === "CrRendererMain";
   const threadOf = ({ pid, tid }) => `${pid} ${tid}`;
   const pages = new Map(events.filter(isPage).map((event) => [threadOf(event), []]));
   for (const event of events) {
-    if (event.ph === "X" && event.name === "ThreadControllerImpl::RunTask") pages.get(threadOf(event))?.push((event.tdur ?? 0) / 1_000);
+    if (event.ph !== "X" || event.name !== "ThreadControllerImpl::RunTask") continue;
+    pages.get(threadOf(event))?.push(Math.min(event.tdur ?? 0, event.dur) / 1_000);
   }
   const sum = (tasks) => tasks.reduce((all, ms) => all + ms, 0);
   const [busiest = []] = [...pages.values()].sort((a, b) => sum(b) - sum(a));
-  return busiest.sort((a, b) => b - a).slice(0, count).map((ms) => ms.toFixed(0)).join(", ");
+  return busiest.sort((a, b) => b - a);
+}
+
+/** Throws if a task of that page was long. */
+export function refuseLong(events) {
+  const [longest = 0] = tasksOf(events);
+  if (longest > TASK_MS_MAX) throw new Error(`a task took ${longest.toFixed(0)} ms`);
 }
