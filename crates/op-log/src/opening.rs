@@ -24,9 +24,9 @@ use crate::{
 };
 
 /// How many rows one step reads.
-const STEP_ROWS_MAX: usize = 1024;
+const STEP_ROWS_MAX: usize = 256;
 /// How many rows one write changes, unless a single block was merged from more.
-const WRITE_ROWS_MAX: usize = 1024;
+const WRITE_ROWS_MAX: usize = 256;
 
 /// A log that is being opened a step at a time, for hosts with other things to do meanwhile. [`OpLog::open`] is all steps
 /// at once.
