@@ -36,6 +36,8 @@ async function enter(options, place) {
     mesh = await Mesh.join({ ...options, on: { "*": hear } });
   } catch (error) {
     say("not in a mesh");
+    // Of a log that turned out to be damaged.
+    element("catching-up").hidden = true;
     throw error;
   }
   // What let us in has taken a while already: the page gets its turn.
