@@ -117,9 +117,12 @@ export class Life {
       for (let told = 0; ; ) {
         if (this.#ended.signal.aborted) throw coded("left", "the mesh was left while its log was opened");
         if (opening.advance()) break;
+        await turn();
         const known = opening.operations();
-        if (known !== told) tell({ type: "progress", shown: 0, known });
+        if (known === told) continue;
+        tell({ type: "progress", shown: 0, known });
         told = known;
+        // Who listens took a while, perhaps.
         await turn();
       }
     } catch (error) {

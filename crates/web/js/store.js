@@ -8,7 +8,7 @@ const PROFILE = "profile";
 const VERSION = 1;
 /** What one transaction takes at most, in bytes and in rows, unless a single write is larger. */
 const COMMIT_BYTES_MAX = 8 << 20;
-const COMMIT_ROWS_MAX = 1024;
+const COMMIT_ROWS_MAX = 256;
 /** What is read at a time: about so many bytes, and so many rows at most. */
 const BATCH_BYTES = 1 << 20;
 const BATCH_ROWS_MAX = 256;

@@ -74,6 +74,8 @@ pub(crate) enum Keep {
 impl Newcomer {
     /// Settles on a membership, the stored one or the invitation's; else a hub will have to be asked for one.
     pub(crate) fn new(options: &Options, stored: Option<&str>, rows: Vec<Row>) -> Result<Self, WebError> {
+        let slice = Arc::<Slice>::default();
+        slice.begin(browser::now().monotonic);
         let Place { hubs, room, invitation } = options.place()?;
         let seed = browser::seed();
         let profile = match stored {
@@ -111,18 +113,22 @@ impl Newcomer {
             consensus,
             profile,
             seed,
-            slice: Arc::default(),
+            slice,
             paused: false,
         };
         Ok(Self { membership: newcomer.settle(invited)?, ..newcomer })
     }
 
-    /// Opens the log for a slice; whether that was all there is to do. A space that a hub has to name has no log yet.
+    /// Opens the log for the rest of the first slice, or for another one; whether there was no more to do. A space that a
+    /// hub has to name has no log yet.
     pub(crate) fn advance(&mut self) -> Result<bool, WebError> {
         let Some(space) = self.membership.as_ref().map(|membership| membership.space) else {
             return Ok(true);
         };
-        self.slice.begin(browser::now().monotonic);
+        if self.paused {
+            self.slice.begin(browser::now().monotonic);
+        }
+        let was_open = matches!(self.log, Log::Open(_));
         while !matches!(self.log, Log::Open(_)) {
             if self.slice.is_used_up(browser::now().monotonic) {
                 self.paused = true;
@@ -130,7 +136,8 @@ impl Newcomer {
             }
             self.open_on(space)?;
         }
-        Ok(true)
+        // To become a node takes about a slice, too.
+        Ok(was_open || !self.paused)
     }
 
     /// A step. After an error the log is empty, and not to be used.
