@@ -13,6 +13,7 @@ mod process;
 mod purity;
 mod source;
 mod wasm;
+mod wasm_opt;
 mod web;
 mod workspace;
 
