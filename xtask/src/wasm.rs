@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Result, bail};
 
 use crate::{
-    process::{cargo, output, run as run_command},
+    process::{cargo, output, run as run_command, succeeds},
     workspace::{Workspace, machines},
 };
 
@@ -49,6 +49,36 @@ pub(crate) fn compiler(directory: &Path) -> Result<Command> {
         command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort");
     }
     Ok(command)
+}
+
+/// One that also builds the standard library, for size, where its source can be had. In such a module a panic is a trap
+/// without a message: the page hears a `RuntimeError`, as it does otherwise after the message.
+pub(crate) fn small_compiler(directory: &Path) -> Result<Command> {
+    let mut command = compiler(directory)?;
+    let source = match command.get_program() == DEBIAN_CARGO {
+        true => has_source(DEBIAN_RUSTC),
+        false => {
+            has_source("rustc") || succeeds(Command::new("rustup").args(["component", "add", "rust-src"]))
+        }
+    };
+    if !source {
+        eprintln!(
+            "the standard library's source (`rust-src`) is not here: the module will be a tenth larger"
+        );
+        return Ok(command);
+    }
+    // Nightly options, all of them.
+    command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort");
+    command.env("CARGO_UNSTABLE_BUILD_STD_FEATURES", "optimize_for_size");
+    command
+        .env("CARGO_UNSTABLE_PANIC_IMMEDIATE_ABORT", "true")
+        .env("CARGO_PROFILE_WEB_PANIC", "immediate-abort");
+    Ok(command)
+}
+
+fn has_source(rustc: &str) -> bool {
+    let printed = output(Command::new(rustc).args(["--print", "sysroot"]));
+    printed.is_ok_and(|sysroot| Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library").exists())
 }
 
 /// Whether this compiler has the target's standard library.

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     process::{output, run as run_command, succeeds},
-    wasm::{TARGET, compiler},
+    wasm::{TARGET, small_compiler},
     wasm_opt,
     workspace::Workspace,
 };
@@ -51,7 +51,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<PathBuf> {
 fn compile(workspace: &Workspace) -> Result<PathBuf> {
     // A directory of its own: the other builds for browsers are of other profiles and features.
     let directory = workspace.target_directory.join("web");
-    let mut command = compiler(&workspace.workspace_root)?;
+    let mut command = small_compiler(&workspace.workspace_root)?;
     command.args(["build", "-p", "meshwork-web", "--lib", "--features", "small", "--profile", "web"]);
     command.args(["--target", TARGET, "--target-dir"]).arg(&directory);
     run_command(&mut command)?;
