@@ -15,10 +15,11 @@ const PACKAGE: &str = "binaryen@132.0.0";
 
 /// What makes the module smaller as it is sent, compressed. Functions in the order of their names have those that are
 /// much alike, one generic for several types, side by side; most other passes, and `-Oz`, make them less alike.
-const PASSES: [&str; 4] = [
+const PASSES: [&str; 5] = [
     "--duplicate-function-elimination",
     "--dae-optimizing",
     "--duplicate-function-elimination",
+    "--remove-unused-module-elements",
     "--reorder-functions-by-name",
 ];
 
