@@ -45,7 +45,7 @@ pub struct Consensus {
     frontier: Frontier,
     own: Option<Own>,
     /// What the other nodes said.
-    records: BTreeMap<NodeId, Record>,
+    records: BTreeMap<NodeId, Box<Record>>,
     relay: Relay,
     /// Numbers the receipts in the order in which they were taken.
     heard: u64,
@@ -105,8 +105,16 @@ impl Consensus {
         let Config { nodes_max, replicas_max, kept_bytes_max, .. } = self.config;
         [
             Fill { buffer: "nodes_max", held: self.records.len(), bound: nodes_max },
-            Fill::fullest("replicas_max", self.records.values().map(Record::replicas), replicas_max),
-            Fill::fullest("kept_bytes_max", self.records.values().map(Record::kept_bytes), kept_bytes_max),
+            Fill::fullest(
+                "replicas_max",
+                self.records.values().map(|record| record.replicas()),
+                replicas_max,
+            ),
+            Fill::fullest(
+                "kept_bytes_max",
+                self.records.values().map(|record| record.kept_bytes()),
+                kept_bytes_max,
+            ),
         ]
     }
 
@@ -234,9 +242,10 @@ impl Consensus {
             return Ok(());
         }
         self.heard += 1;
-        let record = self.records.entry(said.node).or_insert_with(|| Record::new(said.epoch, said.replica));
+        let record =
+            self.records.entry(said.node).or_insert_with(|| Box::new(Record::new(said.epoch, said.replica)));
         if matches!(news, News::Replaces) {
-            *record = Record::new(said.epoch, said.replica);
+            **record = Record::new(said.epoch, said.replica);
         }
         let kept = (signed, from, self.heard);
         let limits = Limits { replicas_max: self.config.replicas_max, bytes_max: self.config.kept_bytes_max };

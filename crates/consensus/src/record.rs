@@ -17,7 +17,7 @@ pub(crate) struct Record {
     incarnation: (u64, ReplicaId),
     claims: BTreeMap<ReplicaId, Claim>,
     /// The living receipts, by counter.
-    kept: BTreeMap<u64, Kept>,
+    kept: BTreeMap<u64, Box<Kept>>,
     kept_bytes: usize,
     /// When the last receipt was taken, as a number that grows with every receipt of any node.
     pub(crate) heard: u64,
@@ -125,14 +125,14 @@ impl Record {
         // What is kept without adding anything would be relayed in circles.
         if live > 0 || first {
             self.heard = heard;
-            self.keep(limits, receipt.counter, Kept { signed, heard, from, live });
+            self.keep(limits, receipt.counter, Box::new(Kept { signed, heard, from, live }));
         }
     }
 
-    fn keep(&mut self, limits: Limits, counter: u64, kept: Kept) {
+    fn keep(&mut self, limits: Limits, counter: u64, kept: Box<Kept>) {
         self.kept.retain(|_, kept| kept.live > 0);
         self.kept.insert(counter, kept);
-        self.kept_bytes = self.kept.values().map(Kept::bytes).sum();
+        self.kept_bytes = self.kept.values().map(|kept| kept.bytes()).sum();
         while self.kept_bytes > limits.bytes_max && self.kept.len() > 1 {
             self.kept_bytes -= self.kept.pop_first().map_or(0, |(_, kept)| kept.bytes());
         }
@@ -156,7 +156,7 @@ impl Record {
 
     /// The living receipts, oldest first. Together they say all that the node said.
     pub(crate) fn kept(&self) -> impl Iterator<Item = &Kept> {
-        self.kept.values()
+        self.kept.values().map(Box::as_ref)
     }
 
     /// Whether the next receipt should repeat what others say, so that fewer stay alive.

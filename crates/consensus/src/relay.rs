@@ -24,7 +24,7 @@ const RESTLESS_MAX: u8 = 3;
 /// Every linked peer.
 pub(crate) struct Relay {
     own: NodeId,
-    peers: BTreeMap<SessionId, Peer>,
+    peers: BTreeMap<SessionId, Box<Peer>>,
     /// A small number for each issuer; those from [`Relay::forget`] are given again.
     issuers: BTreeMap<NodeId, usize>,
     free: Vec<usize>,
@@ -79,7 +79,7 @@ impl Relay {
     }
 
     pub(crate) fn add(&mut self, session: SessionId, node: NodeId) {
-        self.peers.insert(session, Peer { node, linked: Vec::new(), tasks: Vec::new() });
+        self.peers.insert(session, Box::new(Peer { node, linked: Vec::new(), tasks: Vec::new() }));
         self.move_links();
         self.links_changed = true;
     }
@@ -133,7 +133,7 @@ impl Relay {
 
     /// What everybody still lacks. An issuer whose receipts others bring to a peer is passed over without being marked
     /// as served, so that the peer gets all that it missed should it fall to us.
-    pub(crate) fn pending(&mut self, records: &BTreeMap<NodeId, Record>) -> Vec<(SessionId, Message)> {
+    pub(crate) fn pending(&mut self, records: &BTreeMap<NodeId, Box<Record>>) -> Vec<(SessionId, Message)> {
         let mut messages = self.announcements();
         if std::mem::take(&mut self.moved) && self.restless < RESTLESS_MAX {
             self.restless += 1;
@@ -142,7 +142,7 @@ impl Relay {
         self.restless = 0;
         let looked = self.looked;
         let news = records.iter().filter(|(_, record)| record.heard > looked);
-        let news: Vec<_> = news.map(|(issuer, record)| (self.number(issuer), issuer, record)).collect();
+        let news: Vec<_> = news.map(|(issuer, record)| (self.number(issuer), issuer, &**record)).collect();
         self.looked = news.iter().map(|(_, _, record)| record.heard).max().unwrap_or(self.looked);
         let sessions: Vec<SessionId> = self.peers.keys().copied().collect();
         for session in sessions {
@@ -201,7 +201,7 @@ impl Relay {
                 to.linked.iter().filter(before_us).filter(|node| issuer.is_linked(node)).take(RELAYS).count()
             }
             None => {
-                let bring = |peer: &&Peer| peer.is_linked(issuer) && peer.is_linked(&to.node);
+                let bring = |peer: &&Box<Peer>| peer.is_linked(issuer) && peer.is_linked(&to.node);
                 self.peers.values().filter(bring).take(RELAYS).count()
             }
         };

@@ -124,7 +124,7 @@ struct Written {
     /// A value, or the presence of a map.
     here: bool,
     elements: BTreeSet<Value>,
-    below: BTreeMap<String, Self>,
+    below: BTreeMap<String, Box<Self>>,
 }
 
 impl Written {
@@ -133,7 +133,7 @@ impl Written {
         if let Some(below) = self.below.get_mut(key) {
             return below.at(rest, change);
         }
-        let mut below = Self::default();
+        let mut below = Box::<Self>::default();
         let result = below.at(rest, change);
         self.below.insert(key.clone(), below);
         result

@@ -35,7 +35,7 @@ pub(crate) struct Buffer {
     operations: usize,
     /// Which replica waits for which operation, and the same by replica: each waits for one.
     waiters: BTreeSet<(Dot, ReplicaId)>,
-    waits_for: BTreeMap<ReplicaId, Wait>,
+    waits_for: BTreeMap<ReplicaId, Box<Wait>>,
 }
 
 /// What a replica waits for.
@@ -168,13 +168,13 @@ impl Buffer {
     /// block begins that needs it; none when an operation that is linked already does.
     pub(crate) fn wait(&mut self, replica: ReplicaId, dot: Dot, block: Option<u64>) -> bool {
         let before = self.stop_waiting(&replica);
-        self.waits_for.insert(replica, Wait { dot, block });
+        self.waits_for.insert(replica, Box::new(Wait { dot, block }));
         self.waiters.insert((dot, replica));
         before != Some(dot)
     }
 
     fn stop_waiting(&mut self, replica: &ReplicaId) -> Option<Dot> {
-        let Wait { dot, .. } = self.waits_for.remove(replica)?;
+        let Wait { dot, .. } = *self.waits_for.remove(replica)?;
         self.waiters.remove(&(dot, *replica));
         Some(dot)
     }

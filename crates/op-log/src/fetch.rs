@@ -37,7 +37,7 @@ const FALSE_CLAIMS_MAX: u32 = 3;
 /// What a peer was asked for, and until when it is waited for.
 #[derive(Default, Debug)]
 pub(crate) struct Fetching {
-    asked: BTreeMap<ReplicaId, Asked>,
+    asked: BTreeMap<ReplicaId, Box<Asked>>,
     dues: BTreeSet<(Monotonic, ReplicaId)>,
     /// When the peer last brought on anything.
     progress: Option<Monotonic>,
@@ -64,7 +64,7 @@ impl Fetching {
     }
 
     fn ask(&mut self, replica: ReplicaId, since: Monotonic, due: Monotonic) {
-        if let Some(before) = self.asked.insert(replica, Asked { since, due }) {
+        if let Some(before) = self.asked.insert(replica, Box::new(Asked { since, due })) {
             self.dues.remove(&(before.due, replica));
         }
         self.dues.insert((due, replica));

@@ -37,7 +37,7 @@ pub(crate) struct Accepted {
 /// The log's content.
 pub(crate) struct History {
     pub(crate) format: Format,
-    pub(crate) chains: BTreeMap<ReplicaId, Chain>,
+    pub(crate) chains: BTreeMap<ReplicaId, Box<Chain>>,
     /// The accepted part of every chain.
     pub(crate) version: Version,
     pub(crate) buffer: Buffer,
@@ -67,7 +67,7 @@ impl History {
 
     /// The last linked sequence of `replica`.
     pub(crate) fn end(&self, replica: &ReplicaId) -> u64 {
-        self.chains.get(replica).map_or(0, Chain::end)
+        self.chains.get(replica).map_or(0, |chain| chain.end())
     }
 
     /// The header hash of one operation where it is at hand without hashing.
@@ -115,7 +115,7 @@ impl History {
         self.insert(block, from, accepted);
         if let Some(peer) = from {
             let chains = &self.chains;
-            self.buffer.shrink(&peer, bounds, |replica| chains.get(replica).map_or(0, Chain::end));
+            self.buffer.shrink(&peer, bounds, |replica| chains.get(replica).map_or(0, |chain| chain.end()));
         }
         Ok(true)
     }

@@ -3,7 +3,7 @@
 //! Most waits end by themselves: what is missing is on its way. One that lasts while no linked peer says to have that
 //! ends only when somebody comes who does; people should know.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use meshwork_base::{Deadline, Dot, Monotonic, Timestamp};
 
@@ -43,7 +43,7 @@ impl OpLog {
 
     /// Tells of waits that were there at the look before, if nobody can end them.
     pub(crate) fn look_at_waits(&mut self, now: Timestamp) {
-        let missing: BTreeSet<Dot> = self.history.buffer.missing().collect();
+        let missing = self.missing();
         let before = std::mem::take(&mut self.overdue.noted);
         let mut news = false;
         for dot in missing {
@@ -55,14 +55,20 @@ impl OpLog {
         self.overdue.due = waits.then(|| now.monotonic + self.config.waiting_told());
         self.lose_patience();
         self.sever(now);
-        let missing: BTreeSet<Dot> = self.history.buffer.missing().collect();
-        let dots = missing.into_iter().filter(|dot| self.overdue.is_told(*dot)).take(DOTS_TOLD_MAX);
+        let dots = self.missing().into_iter().filter(|dot| self.overdue.is_told(*dot)).take(DOTS_TOLD_MAX);
         let dots: Vec<Dot> = dots.collect();
         if news && !dots.is_empty() {
             let operations = self.waiting();
             tracing::warn!(operations, ?dots, "operations wait for others that no linked peer has");
             self.emit(Event::Waiting { operations, dots });
         }
+    }
+
+    /// What is waited for, in order.
+    fn missing(&self) -> Vec<Dot> {
+        let mut missing: Vec<Dot> = self.history.buffer.missing().collect();
+        missing.dedup();
+        missing
     }
 
     /// Whether a linked peer says to have it, and did not fail to send it.

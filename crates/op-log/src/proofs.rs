@@ -28,7 +28,7 @@ impl Proof {
 /// One proof for each replica that is proved against.
 #[derive(Default, Debug)]
 pub(crate) struct Proofs {
-    of: BTreeMap<ReplicaId, Proof>,
+    of: BTreeMap<ReplicaId, Box<Proof>>,
     authors: BTreeMap<NodeId, usize>,
     bytes: usize,
     /// The authors for whom nothing waits any more where they contradict themselves. Each has a proof.
@@ -49,7 +49,7 @@ impl Proofs {
     }
 
     pub(crate) fn get(&self, replica: &ReplicaId) -> Option<&Proof> {
-        self.of.get(replica)
+        self.of.get(replica).map(Box::as_ref)
     }
 
     pub(crate) fn replicas(&self) -> impl Iterator<Item = ReplicaId> {
@@ -88,7 +88,7 @@ impl Proofs {
     pub(crate) fn insert(&mut self, replica: ReplicaId, proof: Proof) {
         self.bytes += proof.bytes();
         *self.authors.entry(proof.author).or_default() += 1;
-        if let Some(before) = self.of.insert(replica, proof) {
+        if let Some(before) = self.of.insert(replica, Box::new(proof)) {
             self.bytes -= before.bytes();
             if let Some(count) = self.authors.get_mut(&before.author) {
                 *count -= 1;

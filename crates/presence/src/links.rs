@@ -20,7 +20,7 @@ const PROFILE_AGAIN: u8 = 20;
 /// Every linked peer.
 #[derive(Default)]
 pub(crate) struct Links {
-    peers: BTreeMap<SessionId, Link>,
+    peers: BTreeMap<SessionId, Box<Link>>,
     /// Those among them that we hear, and how often that changed.
     hears: Vec<SessionId>,
     hears_revision: u64,
@@ -68,7 +68,7 @@ impl Links {
             told: BTreeMap::new(),
             ours: None,
         };
-        self.peers.insert(peer, link);
+        self.peers.insert(peer, Box::new(link));
         self.stir();
     }
 
@@ -184,7 +184,7 @@ impl Links {
         };
         let place = Place::between(&session.0, &peer.0);
         let before_us = |other: &&SessionId| place.is_nearer(&other.0, &own.0);
-        let still_does = |other: &&SessionId| self.peers.get(other).is_none_or(tells);
+        let still_does = |other: &&SessionId| self.peers.get(other).is_none_or(|link| tells(link));
         let both = subject.hears.iter().filter(|other| before_us(other) && link.hears(other));
         both.filter(still_does).take(RELAYS).count()
     }

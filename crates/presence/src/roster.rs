@@ -98,8 +98,8 @@ pub(crate) enum Farewell {
 /// Invariant: no session is in both maps, and neither is longer than `members_max`.
 pub(crate) struct Roster {
     config: Config,
-    alive: BTreeMap<SessionId, Entry>,
-    gone: BTreeMap<SessionId, Gone>,
+    alive: BTreeMap<SessionId, Box<Entry>>,
+    gone: BTreeMap<SessionId, Box<Gone>>,
     /// Nobody is stale before this.
     grace: Monotonic,
     /// Nor before this, as far as it was looked: most members are heard again long before they could be.
@@ -117,7 +117,7 @@ impl Roster {
         }
     }
 
-    pub(crate) fn alive(&self) -> &BTreeMap<SessionId, Entry> {
+    pub(crate) fn alive(&self) -> &BTreeMap<SessionId, Box<Entry>> {
         &self.alive
     }
 
@@ -133,12 +133,12 @@ impl Roster {
         Some(changed)
     }
 
-    pub(crate) fn gone(&self) -> &BTreeMap<SessionId, Gone> {
+    pub(crate) fn gone(&self) -> &BTreeMap<SessionId, Box<Gone>> {
         &self.gone
     }
 
     pub(crate) fn gone_mut(&mut self, session: &SessionId) -> Option<&mut Gone> {
-        self.gone.get_mut(session)
+        self.gone.get_mut(session).map(Box::as_mut)
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -148,7 +148,7 @@ impl Roster {
     pub(crate) fn insert(&mut self, session: SessionId, entry: Entry) {
         self.gone.remove(&session);
         self.looked = self.looked.min(self.config.stale_at(&entry));
-        self.alive.insert(session, entry);
+        self.alive.insert(session, Box::new(entry));
     }
 
     /// Moves a session to those who are gone.
@@ -158,7 +158,8 @@ impl Roster {
             let oldest = self.gone.iter().min_by_key(|(_, gone)| gone.since).map(|(session, _)| *session);
             oldest.map(|session| self.gone.remove(&session));
         }
-        Some(&self.gone.entry(*session).insert_entry(Gone { entry, since: now, how }).into_mut().entry)
+        let gone = Box::new(Gone { entry: *entry, since: now, how });
+        Some(&self.gone.entry(*session).insert_entry(gone).into_mut().entry)
     }
 
     /// Forgets those who went long ago.

@@ -15,7 +15,7 @@ struct Record {
 /// Counts by node, because a cut-off node could come again under any number of sessions.
 #[derive(Default, Debug)]
 pub(crate) struct Conduct {
-    records: BTreeMap<NodeId, Record>,
+    records: BTreeMap<NodeId, Box<Record>>,
 }
 
 impl Conduct {
@@ -26,7 +26,8 @@ impl Conduct {
             let oldest = self.records.iter().min_by_key(|(_, record)| record.last).map(|(node, _)| *node);
             oldest.and_then(|node| self.records.remove(&node));
         }
-        let record = self.records.entry(node).or_insert(Record { count: 0, last: now.monotonic });
+        let record =
+            self.records.entry(node).or_insert_with(|| Box::new(Record { count: 0, last: now.monotonic }));
         record.count = record.count.saturating_add(weight);
         record.last = now.monotonic;
         record.count >= config.misbehaviour_max

@@ -33,7 +33,7 @@ pub(crate) struct Ephemeral {
     config: Config,
     own: Own,
     seen: Seen,
-    links: BTreeMap<SessionId, Link>,
+    links: BTreeMap<SessionId, Box<Link>>,
     /// Somebody among these is to be sent something.
     is_due: bool,
     /// The next datagrams leave no sooner.
@@ -136,7 +136,7 @@ impl Ephemeral {
         self.own.expire(now);
         let told_due = self.own.is_worth_telling();
         let due = self.own.counters().into_iter().collect();
-        self.links.insert(peer, Link { due, told_due, counted: (now, 0) });
+        self.links.insert(peer, Box::new(Link { due, told_due, counted: (now, 0) }));
         self.note_due();
     }
 
@@ -147,7 +147,7 @@ impl Ephemeral {
 
     /// Call it when it has changed what links are to be sent.
     fn note_due(&mut self) {
-        self.is_due = self.links.values().any(Link::is_due);
+        self.is_due = self.links.values().any(|link| link.is_due());
     }
 
     fn plan_refresh(&mut self, now: Monotonic) {
@@ -239,15 +239,15 @@ impl Ephemeral {
 /// A datagram with as many of the `due` values as it holds, which are taken from it, and a few of the others.
 fn fill(own: &Own, now: Monotonic, counters: &[u64], due: &mut BTreeSet<u64>) -> Datagram {
     let mut weight = bare_weight(counters.len());
-    let mut shown = BTreeMap::new();
+    let mut shown = vec![None; counters.len()];
     let mut add = |counter: u64, limit: usize| {
         let place = counters.iter().position(|living| *living == counter);
         let value = place.and_then(|place| Some((place, own.show(now, counter, place)?)));
         let Some((place, value)) = value else { return true };
         let fits = weight + value.weight() <= limit;
-        if fits && !shown.contains_key(&place) {
+        if let Some(space) = shown.get_mut(place).filter(|space| fits && space.is_none()) {
             weight += value.weight();
-            shown.insert(place, value);
+            *space = Some(value);
         }
         fits
     };
@@ -258,5 +258,5 @@ fn fill(own: &Own, now: Monotonic, counters: &[u64], due: &mut BTreeSet<u64>) ->
     for counter in counters {
         add(*counter, REPEAT_BYTES);
     }
-    Datagram::new(own.version(), counters, shown.into_values().collect())
+    Datagram::new(own.version(), counters, shown.into_iter().flatten().collect())
 }

@@ -12,7 +12,7 @@ use crate::{
 /// The living values by key, and the version that they make up.
 pub(super) struct Own {
     version: u64,
-    values: BTreeMap<String, Value>,
+    values: BTreeMap<String, Box<Value>>,
     bytes: usize,
     /// Until when others may show something that is no more.
     echo_until: Option<Monotonic>,
@@ -75,7 +75,7 @@ impl Own {
         self.version = self.version.saturating_add(1);
         self.bytes += key.len() + value.len();
         let size = key.len();
-        let old = self.values.insert(key, Value { counter: self.version, value, until });
+        let old = self.values.insert(key, Box::new(Value { counter: self.version, value, until }));
         let replaced = old.map(|old| {
             self.bytes -= size + old.value.len();
             if old.until > until {

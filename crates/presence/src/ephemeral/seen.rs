@@ -23,7 +23,7 @@ pub(crate) type Change = (String, Option<Bytes>);
 pub(super) struct Seen {
     bytes_max: usize,
     bytes: usize,
-    sessions: BTreeMap<SessionId, Session>,
+    sessions: BTreeMap<SessionId, Box<Session>>,
     /// When which value has had its time.
     expiries: BTreeSet<(Monotonic, SessionId, u64)>,
 }
@@ -38,7 +38,7 @@ struct Session {
 enum State {
     /// Nobody has shown it to us yet.
     Missing,
-    Here(Value),
+    Here(Box<Value>),
     /// It had its time here.
     Over,
 }
@@ -58,7 +58,7 @@ impl Value {
 impl Session {
     fn here(&self) -> impl Iterator<Item = (u64, &Value)> {
         self.living.iter().filter_map(|(counter, state)| match state {
-            State::Here(value) => Some((*counter, value)),
+            State::Here(value) => Some((*counter, &**value)),
             State::Missing | State::Over => None,
         })
     }
@@ -90,7 +90,7 @@ impl Seen {
 
     /// The values of a session that are here.
     pub(super) fn values(&self, session: &SessionId) -> BTreeMap<String, Bytes> {
-        self.sessions.get(session).map(Session::values).unwrap_or_default()
+        self.sessions.get(session).map(|session| session.values()).unwrap_or_default()
     }
 
     /// Takes note of what a session says that it shows. What was in order of it stands, even when something was not.
@@ -149,7 +149,7 @@ impl Seen {
             Some(State::Here(_) | State::Over) | None => return Ok(()),
         }
         session.check(counter, &shown)?;
-        let value = Value { key: shown.key, value: shown.value, until };
+        let value = Box::new(Value { key: shown.key, value: shown.value, until });
         let bytes = value.bytes();
         if self.bytes + bytes > self.bytes_max {
             tracing::debug!(session = %from, "a value is left out: `seen_values_bytes_max` is reached");
