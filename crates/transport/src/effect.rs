@@ -1,5 +1,7 @@
 //! What transport asks for.
 
+use std::fmt;
+
 use meshwork_base::{Bytes, NodeId, ReplicaId, SessionId};
 use meshwork_wire::{Channel, Protocol};
 
@@ -143,4 +145,14 @@ pub enum Stage {
     Connecting,
     /// Channels are open; keys and the space secret are being proved.
     Handshake,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Signalling => "signalling",
+            Self::Connecting => "connecting",
+            Self::Handshake => "handshake",
+        })
+    }
 }

@@ -29,7 +29,7 @@ pub(crate) fn to_json(event: &Event) -> Json {
         }),
         Event::LinkDown { peer, reason } => json!({"type": "link-down", "session": peer, "reason": reason}),
         Event::LinkFailed { peer, stage, reason, retry_in_ms } => json!({
-            "type": "link-failed", "session": peer, "stage": format!("{stage:?}").to_ascii_lowercase(),
+            "type": "link-failed", "session": peer, "stage": stage.to_string(),
             "reason": reason, "retryInMs": retry_in_ms,
         }),
         Event::LinksFull { peer } => json!({"type": "links-full", "session": peer}),

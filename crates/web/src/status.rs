@@ -22,7 +22,7 @@ pub(crate) fn of(mesh: &Mesh, membership: &Membership, role: &str, stalled: Opti
             let stage = match link.state {
                 LinkState::Up => "up".into(),
                 LinkState::Waiting { .. } => "waiting".into(),
-                LinkState::Attempting(stage) => format!("{stage:?}").to_ascii_lowercase(),
+                LinkState::Attempting(stage) => stage.to_string(),
             };
             json!({
                 "session": link.session, "node": link.node, "name": names.get(&link.session), "stage": stage,

@@ -153,7 +153,7 @@ impl PeerStatus {
         let stage = match link.state {
             LinkState::Up => "up".into(),
             LinkState::Waiting { .. } => "waiting".into(),
-            LinkState::Attempting(stage) => format!("{stage:?}").to_lowercase(),
+            LinkState::Attempting(stage) => stage.to_string(),
         };
         Self {
             session_id: link.session,

@@ -76,7 +76,7 @@ fn describe(event: &Event) -> (&'static str, Value) {
         Event::LinkFailed { peer, stage, reason, retry_in_ms } => (
             "link_failed",
             json!({
-                "session": peer, "stage": format!("{stage:?}").to_lowercase(),
+                "session": peer, "stage": stage.to_string(),
                 "reason": reason, "retry_in_ms": retry_in_ms,
             }),
         ),
