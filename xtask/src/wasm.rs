@@ -73,6 +73,8 @@ pub(crate) fn small_compiler(directory: &Path) -> Result<Command> {
     command
         .env("CARGO_UNSTABLE_PANIC_IMMEDIATE_ABORT", "true")
         .env("CARGO_PROFILE_WEB_PANIC", "immediate-abort");
+    let flags = "-Zlocation-detail=none -Zfmt-debug=shallow --cfg=sha2_backend_soft=\"compact\"";
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
     Ok(command)
 }
 
