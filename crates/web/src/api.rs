@@ -1,11 +1,11 @@
 //! What JavaScript calls. Values cross as JSON text.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use meshwork::{Command, DocumentId, Dot, Input, ReplicaId};
 use meshwork_discovery::ServerMessage;
 use meshwork_identity::{Invitation, Signer as _};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use wasm_bindgen::prelude::*;
 
 use crate::{
@@ -200,8 +200,7 @@ impl WebNode {
         let identity = self.host.ask(|mesh| {
             let machines = mesh.machines();
             let stored = machines.op_log.stored_version().iter();
-            let held: BTreeMap<String, u64> =
-                stored.map(|(replica, tip)| (replica.to_string(), tip.sequence)).collect();
+            let held: Json = stored.map(|(replica, tip)| (replica.to_string(), tip.sequence)).collect();
             json!({
                 "session": machines.transport.session(), "node": profile.key.node(),
                 "profile": profile.to_json(), "held": held,

@@ -1,6 +1,6 @@
 //! Questions about the log and the documents, bounded so that the answer can be drawn: what the page shows.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::cmp::Reverse;
 
 use meshwork::{DocumentId, Dot, Edit, Mesh, NodeId, Operation, ReplicaId, Value, View, edits_of};
 use serde::Deserialize;
@@ -107,9 +107,9 @@ pub(crate) fn clocks(mesh: &Mesh) -> Json {
     let clock = |(replica, tip): (&ReplicaId, &meshwork::Tip)| {
         let last = machines.op_log.operations_back(replica).next()?;
         let consensus = machines.consensus.as_ref();
-        let claims: BTreeMap<String, u64> = consensus
+        let claims: Json = consensus
             .map(|consensus| consensus.claims(replica).map(|(node, held)| (node.to_string(), held)).collect())
-            .unwrap_or_default();
+            .unwrap_or_else(|| json!({}));
         Some(json!({
             "replica": replica, "author": last.author, "held": tip.sequence, "timeMs": last.time.wall_ms,
             "stored": machines.op_log.stored_version().sequence(replica),

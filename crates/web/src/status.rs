@@ -1,8 +1,6 @@
 //! A node at a glance.
 
-use std::collections::BTreeMap;
-
-use meshwork::{Membership, Mesh, SessionId};
+use meshwork::{Membership, Mesh};
 use meshwork_transport::LinkState;
 use serde_json::{Value as Json, json};
 
@@ -12,8 +10,8 @@ use crate::{browser, event, progress, tabs::Tabs};
 pub(crate) fn of(mesh: &Mesh, membership: &Membership, role: &str, stalled: Option<&str>) -> Json {
     let machines = mesh.machines();
     let members = machines.presence.as_ref().map(|presence| presence.members()).unwrap_or_default();
-    let names: BTreeMap<SessionId, &str> =
-        members.iter().map(|member| (member.session, member.name.as_str())).collect();
+    // They are in the order of their sessions.
+    let name = |session| members.get(members.binary_search_by_key(session, |member| member.session).ok()?);
     let links: Vec<Json> = machines
         .transport
         .links()
@@ -25,7 +23,7 @@ pub(crate) fn of(mesh: &Mesh, membership: &Membership, role: &str, stalled: Opti
                 LinkState::Attempting(stage) => stage.to_string(),
             };
             json!({
-                "session": link.session, "node": link.node, "name": names.get(&link.session), "stage": stage,
+                "session": link.session, "node": link.node, "name": name(&link.session).map(|member| &member.name), "stage": stage,
                 "rttMs": link.rtt_us.map(|us| us as f64 / 1000.0), "queuedBytes": link.queued_bytes,
                 "sentBytes": link.traffic.bytes_sent, "receivedBytes": link.traffic.bytes_received,
             })
@@ -40,7 +38,7 @@ pub(crate) fn of(mesh: &Mesh, membership: &Membership, role: &str, stalled: Opti
         .collect();
     let own = machines.presence.as_ref().map(|presence| event::member(&presence.own()));
     let incarnation = machines.op_log.incarnation();
-    let clock: BTreeMap<String, u64> =
+    let clock: Json =
         machines.op_log.version().iter().map(|(replica, tip)| (replica.to_string(), tip.sequence)).collect();
     let totals = machines.transport.totals();
     let (shown, known) = progress::of(mesh);
