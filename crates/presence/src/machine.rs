@@ -132,8 +132,8 @@ impl Presence {
     /// Others may still be linked with it: then their word is newer than its own last one, or will bring it back. One that
     /// is away may have had its connections closed with its page at rest.
     fn lose_peer(&mut self, now: Timestamp, peer: SessionId) {
-        let is_lost = |entry: &Entry| entry.teller == peer && !entry.profile.away;
-        if !self.links.contains(&peer) && self.roster.alive().get(&peer).is_some_and(is_lost) {
+        let entry = self.roster.alive().get(&peer).filter(|_| !self.links.contains(&peer));
+        if entry.is_some_and(|entry| entry.teller == peer && !entry.profile.away) {
             self.gone(now, peer, Farewell::Silent, peer);
         }
     }
