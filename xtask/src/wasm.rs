@@ -51,31 +51,38 @@ pub(crate) fn compiler(directory: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// One that also builds the standard library, for size, where its source can be had. In such a module a panic is a trap
-/// without a message: the page hears a `RuntimeError`, as it does otherwise after the message.
-pub(crate) fn small_compiler(directory: &Path) -> Result<Command> {
+/// What keeps out of a module whatever only words a panic, and unrolls nothing. All but the last are nightly options.
+const SMALL_FLAGS: [&str; 3] =
+    ["-Zlocation-detail=none", "-Zfmt-debug=shallow", "--cfg=sha2_backend_soft=\"compact\""];
+
+/// One that also builds the standard library, for size; nothing where its source is not to be had, or the compiler does not
+/// know how. In such a module a panic is a trap without a message: the page hears a `RuntimeError`, as it does otherwise
+/// after the message.
+pub(crate) fn small_compiler(directory: &Path) -> Result<Option<Command>> {
     let mut command = compiler(directory)?;
-    let source = match command.get_program() == DEBIAN_CARGO {
-        true => has_source(DEBIAN_RUSTC),
-        false => {
-            has_source("rustc") || succeeds(Command::new("rustup").args(["component", "add", "rust-src"]))
-        }
-    };
-    if !source {
+    let debian = command.get_program() == DEBIAN_CARGO;
+    let rustc = if debian { DEBIAN_RUSTC } else { "rustc" };
+    let installed = || !debian && succeeds(Command::new("rustup").args(["component", "add", "rust-src"]));
+    if !has_source(rustc) && !installed() {
         eprintln!(
             "the standard library's source (`rust-src`) is not here: the module will be a tenth larger"
         );
-        return Ok(command);
+        return Ok(None);
     }
-    // Nightly options, all of them.
+    let mut probe = Command::new(rustc);
+    probe.env("RUSTC_BOOTSTRAP", "1").args(SMALL_FLAGS).args(["--print", "cfg", "--target", TARGET]);
+    if !succeeds(probe.args(["-Zunstable-options", "-Cpanic=immediate-abort"])) {
+        eprintln!(
+            "this compiler is not one of those that leave out panics: the module will be a tenth larger"
+        );
+        return Ok(None);
+    }
     command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort");
     command.env("CARGO_UNSTABLE_BUILD_STD_FEATURES", "optimize_for_size");
-    command
-        .env("CARGO_UNSTABLE_PANIC_IMMEDIATE_ABORT", "true")
-        .env("CARGO_PROFILE_WEB_PANIC", "immediate-abort");
-    let flags = "-Zlocation-detail=none -Zfmt-debug=shallow --cfg=sha2_backend_soft=\"compact\"";
-    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
-    Ok(command)
+    command.env("CARGO_UNSTABLE_PANIC_IMMEDIATE_ABORT", "true");
+    command.env("CARGO_PROFILE_WEB_PANIC", "immediate-abort");
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", SMALL_FLAGS.join(" "));
+    Ok(Some(command))
 }
 
 fn has_source(rustc: &str) -> bool {
