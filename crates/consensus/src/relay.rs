@@ -201,8 +201,8 @@ impl Relay {
                 to.linked.iter().filter(before_us).filter(|node| issuer.is_linked(node)).take(RELAYS).count()
             }
             None => {
-                let bring = |peer: &&Box<Peer>| peer.is_linked(issuer) && peer.is_linked(&to.node);
-                self.peers.values().filter(bring).take(RELAYS).count()
+                let peers = self.peers.values();
+                peers.filter(|peer| peer.is_linked(issuer) && peer.is_linked(&to.node)).take(RELAYS).count()
             }
         };
         others < RELAYS
