@@ -37,7 +37,7 @@ pub(crate) fn find(directory: &Path) -> Option<PathBuf> {
         .arg(directory);
     let done = fs::create_dir_all(directory).is_ok() && succeeds(npm.arg(PACKAGE));
     if !done || fs::write(directory.join("binaryen"), PACKAGE).is_err() {
-        eprintln!("npm cannot install {PACKAGE}: without it the module is a sixteenth larger");
+        eprintln!("npm cannot install {PACKAGE}: without it the module is a twelfth larger");
         return None;
     }
     Some(program)
