@@ -130,9 +130,10 @@ impl Presence {
     }
 
     /// Others may still be linked with it: then their word is newer than its own last one, or will bring it back. One that
-    /// is away may have had its connections closed with its page at rest.
+    /// is away may have had its connections closed with its page at rest, and may have said so while we slept.
     fn lose_peer(&mut self, now: Timestamp, peer: SessionId) {
-        let entry = self.roster.alive().get(&peer).filter(|_| !self.links.contains(&peer));
+        let leads = self.links.contains(&peer) || self.roster.has_slept(now.monotonic);
+        let entry = self.roster.alive().get(&peer).filter(|_| !leads);
         if entry.is_some_and(|entry| entry.teller == peer && !entry.profile.away) {
             self.gone(now, peer, Farewell::Silent, peer);
         }

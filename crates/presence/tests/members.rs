@@ -83,6 +83,12 @@ fn a_member_to_whom_nothing_leads_any_more_is_gone_unless_others_tell_of_it() {
         (15_200, down(2, false), &[]),
         (15_200, lost(2), &[]),
     ]);
+    let mut machine = check(&[(0, up(2), &[]), (0, beat(2, 1, Some(profile(1, ""))), &["joined 2"])]);
+    // No timer was served meanwhile: all connections may have gone with our own sleep.
+    run(&mut machine, at(60_000), down(2, false));
+    assert_eq!(events(&run(&mut machine, at(60_000), lost(2))), [""; 0]);
+    assert_eq!(events(&pass(&mut machine, 64_499)), [""; 0]);
+    assert_eq!(events(&pass(&mut machine, 64_500)), ["lost 2"]);
 }
 
 #[test]
