@@ -8,8 +8,7 @@
 //!                            ▲                  │ │ └──Stored──► consensus ──Confirmed──► application
 //!                            └─────Deliver──────┘ │
 //!   hub ◄──► discovery ◄──Signal──► transport ◄───┴── Send ──── presence, consensus
-//!                └──PeerFound──────►    │  ├─ PeerUp, PeerDown, Deliver ──► op-log, presence, consensus
-//!                                       │  └─ PeerLost ──► presence
+//!                └──PeerFound──────►    │  └─ PeerUp, PeerDown, Deliver ──► op-log, presence, consensus
 //!                                       └── connections: WebRTC, memory
 //! ```
 //!
@@ -222,7 +221,6 @@ pub fn from_transport(effect: transport::Effect, mut to: impl FnMut(Routed)) {
             to(Consensus(consensus::Input::PeerDown { peer }));
             to(Host(Effect::Event(Event::LinkDown { peer, reason })));
         }
-        transport::Effect::PeerLost { peer } => to(Presence(presence::Input::PeerLost { peer })),
         transport::Effect::Congested { peer } => to(OpLog(op_log::Input::Congested { peer })),
         transport::Effect::Drained { peer } => to(OpLog(op_log::Input::Drained { peer })),
         transport::Effect::Event(event) => to(Host(Effect::Event(match event {

@@ -56,7 +56,7 @@ impl Presence {
         let heartbeat = self.heartbeat();
         if self.next_beat.is_some_and(|due| now.monotonic > due + heartbeat) {
             // One heartbeat, and half of another for its way here.
-            self.roster.spare(now.monotonic, now.monotonic + heartbeat + heartbeat / 2);
+            self.roster.spare(now.monotonic + heartbeat + heartbeat / 2);
         }
     }
 }

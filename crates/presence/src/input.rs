@@ -21,11 +21,6 @@ pub enum Input {
         /// It said goodbye.
         left: bool,
     },
-    /// Neither a link nor a hub leads to a session any more. A member that nobody else tells of is gone.
-    PeerLost {
-        /// Which.
-        peer: SessionId,
-    },
     /// A message from a linked peer.
     Received {
         /// Who sent it.

@@ -45,8 +45,7 @@
 //! - What a member says over its own link stands over anything that others say of it. Until then its profile is marked
 //!   as [`hearsay`](Member::hearsay); its node is proven by the handshake, never by a rumour.
 //! - Whoever said goodbye is gone at once, for the unlinked too, and late rumours do not bring it back.
-//! - A link's end is not a member's end, unless no hub leads to it either and nobody else has told of it since: whoever
-//!   was killed, with its connections to all, is gone for all when its links are. (Not for whoever has slept just before, and may have missed that it is away.)
+//! - A link's end is not a member's end.
 //! - After a pause of its own process a machine gives everybody one more heartbeat before it calls them stale.
 //! - `Joined` or `Returned`, any number of `Changed`, `ValueSet` and `ValueGone`, then `Left`: every member's events come
 //!   in this order, and when it has left, none of its values is set.

@@ -129,16 +129,6 @@ impl Presence {
         self.unlink_values(peer);
     }
 
-    /// Others may still be linked with it: then their word is newer than its own last one, or will bring it back. One that
-    /// is away may have had its connections closed with its page at rest, and may have said so while we slept.
-    fn lose_peer(&mut self, now: Timestamp, peer: SessionId) {
-        let leads = self.links.contains(&peer) || self.roster.has_slept(now.monotonic);
-        let entry = self.roster.alive().get(&peer).filter(|_| !leads);
-        if entry.is_some_and(|entry| entry.teller == peer && !entry.profile.away) {
-            self.gone(now, peer, Farewell::Silent, peer);
-        }
-    }
-
     fn receive(&mut self, now: Timestamp, from: SessionId, message: Message) {
         let Some(node) = self.links.node(&from) else { return };
         if let Err(error) = message.check(from) {
@@ -371,7 +361,6 @@ impl Machine for Presence {
         match input {
             Input::PeerUp { peer, node } => self.add_peer(now, peer, node),
             Input::PeerDown { peer, left } => self.remove_peer(now, peer, left),
-            Input::PeerLost { peer } => self.lose_peer(now, peer),
             Input::Received { from, message } => self.receive(now, from, message),
             Input::SetStatus(status) => {
                 self.set_profile(now, |profile| profile.status = fit(&status, STATUS_BYTES_MAX));

@@ -100,8 +100,6 @@ pub(crate) struct Roster {
     config: Config,
     alive: BTreeMap<SessionId, Box<Entry>>,
     gone: BTreeMap<SessionId, Box<Gone>>,
-    /// When our last pause ended.
-    woken: Option<Monotonic>,
     /// Nobody is stale before this.
     grace: Monotonic,
     /// Nor before this, as far as it was looked: most members are heard again long before they could be.
@@ -114,7 +112,6 @@ impl Roster {
             config,
             alive: BTreeMap::new(),
             gone: BTreeMap::new(),
-            woken: None,
             grace: Monotonic(0),
             looked: Monotonic(0),
         }
@@ -171,15 +168,9 @@ impl Roster {
         self.gone.retain(|_, gone| now.since(gone.since) < remembered);
     }
 
-    /// After a pause of our own: lets nobody become stale before `until`.
-    pub(crate) fn spare(&mut self, now: Monotonic, until: Monotonic) {
-        self.woken = Some(now);
+    /// Lets nobody become stale before `until`.
+    pub(crate) fn spare(&mut self, until: Monotonic) {
         self.grace = until;
-    }
-
-    /// Whether so little time has passed since a pause of our own that most of what we know is from before it.
-    pub(crate) fn has_slept(&self, now: Monotonic) -> bool {
-        self.woken.is_some_and(|woken| now.since(woken) < Duration::from_millis(self.config.stale_ms))
     }
 
     pub(crate) fn allowance(&self, profile: &Profile) -> Duration {

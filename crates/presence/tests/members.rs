@@ -56,42 +56,6 @@ fn an_away_member_has_a_longer_allowance() {
 }
 
 #[test]
-fn a_member_to_whom_nothing_leads_any_more_is_gone_unless_others_tell_of_it() {
-    let away = meshwork_presence::Profile { away: true, ..profile(2, "") };
-    check(&[
-        (0, up(2), &[]),
-        (0, up(3), &[]),
-        (0, beat(2, 1, Some(profile(1, ""))), &["joined 2"]),
-        // A link leads to it.
-        (10, lost(2), &[]),
-        (20, down(2, false), &[]),
-        (20, lost(2), &["lost 2"]),
-        (21, lost(2), &[]),
-        // Somebody else is linked with it.
-        (30, told(3, 2, 2, 5, None), &["returned 2"]),
-        (40, lost(2), &[]),
-        (50, up(2), &[]),
-        (50, beat(2, 3, None), &[]),
-        (60, down(2, false), &[]),
-        (70, told(3, 2, 4, 0, None), &[]),
-        (80, lost(2), &[]),
-        (15_069, Input::SetAway(false), &[]),
-        (15_070, Input::SetAway(false), &["lost 2"]),
-        // Its page may be at rest.
-        (15_100, up(2), &[]),
-        (15_100, beat(2, 5, Some(away)), &["returned 2"]),
-        (15_200, down(2, false), &[]),
-        (15_200, lost(2), &[]),
-    ]);
-    let mut machine = check(&[(0, up(2), &[]), (0, beat(2, 1, Some(profile(1, ""))), &["joined 2"])]);
-    // No timer was served meanwhile: all connections may have gone with our own sleep.
-    run(&mut machine, at(60_000), down(2, false));
-    assert_eq!(events(&run(&mut machine, at(60_000), lost(2))), [""; 0]);
-    assert_eq!(events(&pass(&mut machine, 64_499)), [""; 0]);
-    assert_eq!(events(&pass(&mut machine, 64_500)), ["lost 2"]);
-}
-
-#[test]
 fn an_unlinked_member_lives_by_rumours_whose_beat_grows() {
     let machine = check(&[
         (0, up(2), &[]),

@@ -44,11 +44,6 @@ pub enum Effect {
         /// Why, for people.
         reason: String,
     },
-    /// Neither a link nor a hub leads to a session any more.
-    PeerLost {
-        /// Which.
-        peer: SessionId,
-    },
     /// The peer's queue is full: nothing more on `live` or `bulk` until it has drained.
     Congested {
         /// Whose.

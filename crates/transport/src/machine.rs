@@ -145,7 +145,6 @@ impl Transport {
         let deadline = entry.deadline(&self.config);
         if !entry.listed && !entry.is_active() {
             self.peers.remove(&session);
-            self.out.effects.push_back(Effect::PeerLost { peer: session });
         }
         self.timers.set(session, deadline);
     }

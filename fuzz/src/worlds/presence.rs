@@ -115,10 +115,7 @@ impl World {
                 self.feed(Input::PeerUp { peer: other(peer), node: node(1 + peer % 5) });
             }
             Step::Down { peer, left } => {
-                self.feed(Input::PeerDown { peer: other(peer), left: left % 2 == 1 });
-                if left % 4 > 1 {
-                    self.feed(Input::PeerLost { peer: other(peer) });
-                }
+                self.feed(Input::PeerDown { peer: other(peer), left: left % 2 == 1 })
             }
             Step::Beat { peer, beat, revision, away } => {
                 let session = other(peer);

@@ -40,10 +40,6 @@ pub(crate) fn down(id: u8, left: bool) -> Input {
     Input::PeerDown { peer: session(id), left }
 }
 
-pub(crate) fn lost(id: u8) -> Input {
-    Input::PeerLost { peer: session(id) }
-}
-
 pub(crate) fn received(from: u8, message: Message) -> Input {
     Input::Received { from: session(from), message }
 }
