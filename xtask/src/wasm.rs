@@ -62,14 +62,11 @@ pub(crate) fn small_compiler(directory: &Path) -> Result<Option<Command>> {
     let mut command = compiler(directory)?;
     let debian = command.get_program() == DEBIAN_CARGO;
     let rustc = if debian { DEBIAN_RUSTC } else { "rustc" };
-    let installed = || !debian && succeeds(Command::new("rustup").args(["component", "add", "rust-src"]));
-    if !has_source(rustc) && !installed() {
-        eprintln!(
-            "the standard library's source (`rust-src`) is not here: the module will be a tenth larger"
-        );
+    if !has_source(rustc, directory) && (debian || !install_source(directory)) {
+        eprintln!("the standard library's source cannot be had: the module will be a tenth larger");
         return Ok(None);
     }
-    let mut probe = Command::new(rustc);
+    let mut probe = cargo(rustc, directory);
     probe.env("RUSTC_BOOTSTRAP", "1").args(SMALL_FLAGS).args(["--print", "cfg", "--target", TARGET]);
     if !succeeds(probe.args(["-Zunstable-options", "-Cpanic=immediate-abort"])) {
         eprintln!(
@@ -81,12 +78,19 @@ pub(crate) fn small_compiler(directory: &Path) -> Result<Option<Command>> {
     command.env("CARGO_UNSTABLE_BUILD_STD_FEATURES", "optimize_for_size");
     command.env("CARGO_UNSTABLE_PANIC_IMMEDIATE_ABORT", "true");
     command.env("CARGO_PROFILE_WEB_PANIC", "immediate-abort");
+    // These would be taken in place of ours.
+    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", SMALL_FLAGS.join(" "));
     Ok(Some(command))
 }
 
-fn has_source(rustc: &str) -> bool {
-    let printed = output(Command::new(rustc).args(["--print", "sysroot"]));
+fn install_source(directory: &Path) -> bool {
+    eprintln!("the standard library's source is not here: adding `rust-src` to this toolchain");
+    succeeds(cargo("rustup", directory).args(["component", "add", "rust-src"]))
+}
+
+fn has_source(rustc: &str, directory: &Path) -> bool {
+    let printed = output(cargo(rustc, directory).args(["--print", "sysroot"]));
     printed.is_ok_and(|sysroot| Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library").exists())
 }
 

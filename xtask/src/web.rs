@@ -23,8 +23,8 @@ const COMPRESSED: [&str; 4] = ["wasm", "js", "css", "html"];
 const MODULE: &str = "meshwork_web_bg.wasm";
 
 /// How large the module may become, in bytes as it is sent: so that it grows only on purpose. Only what is built as it
-/// should be is held to it: with another compiler, or without the optimizer, it is larger and works as well. (A tenth of it would be
-/// tables of Unicode, if `Cargo.lock` did not hold `idna_adapter` at 1.0.0: browsers bring these tables.)
+/// should be is held to it: with another compiler, or without the optimizer, it is larger and works as well. (A tenth of
+/// it would be tables of Unicode, if `Cargo.lock` did not hold `idna_adapter` at 1.0.0: browsers bring these tables.)
 const MODULE_GZIP_MAX: usize = 440_000;
 
 /// Where the files are, below the target directory: `meshwork hub --page` takes it.

@@ -34,7 +34,8 @@ pub struct Context {
     pub verifier: Arc<dyn Verifier>,
 }
 
-/// The log of one space on one node. See the [crate](crate) for what it does; made by [`OpLog::open`].
+/// The log of one space on one node. See the [crate](crate) for what it does; made by [`OpLog::open`] or
+/// [`Opening`](crate::Opening).
 pub struct OpLog {
     pub(crate) config: Config,
     pub(crate) context: Context,

@@ -25,7 +25,7 @@ use crate::{
 
 /// How many rows one step reads.
 const STEP_ROWS_MAX: usize = 256;
-/// How many rows one write changes, unless a single block was merged from more.
+/// How many rows one write changes, unless a single block was merged from more; the rows of the new beginning come on top.
 const WRITE_ROWS_MAX: usize = 256;
 
 /// A log that is being opened a step at a time, for hosts with other things to do meanwhile. [`OpLog::open`] is all steps
@@ -130,7 +130,8 @@ impl Opening {
         self.operations
     }
 
-    /// Goes on a step: some rows, or as many operations as fit in a block.
+    /// Goes on a step: some rows, or as many operations as fit in a block. Only of those who contradicted themselves all is
+    /// looked through in the last one.
     pub fn step(mut self) -> Result<ControlFlow<OpLog, Self>, OpenError> {
         match self.stage {
             Stage::Sorting => self.sort()?,

@@ -89,7 +89,7 @@ export async function catchUp(kind, says) {
   await until("both have one state hash", tab.hash, hash);
   await author.close();
 
-  says("it is opened again, with all of them in its store: no task is long");
+  says("it is opened again, with all of them in its store: no task is long (of Firefox nobody knows)");
   await until("all are stored", () => tab.run(() => globalThis.mesh.status().pending), 0, PATIENCE_MS);
   await tab.page.close();
   const trace = await traced(browser, kind);

@@ -98,7 +98,7 @@ export async function whileOpening(kind, says) {
 
 /** What was stored edit by edit becomes full blocks, and that is written back. */
 export async function mergeRows(kind, says) {
-  says(`${ROWS.toLocaleString("en")} edits, each stored by itself, are merged when the log is opened: no task is long`);
+  says(`${ROWS.toLocaleString("en")} edits, each stored by itself, are merged when the log is opened: no task is long (of Firefox nobody knows)`);
   const site = await serve(BARE);
   const browser = await startBrowser(kind);
   const rows = (tab) => () =>

@@ -4,9 +4,9 @@
 const TASK_MS_MAX = 50;
 const CATEGORIES = ["toplevel", "devtools.timeline"];
 
-/** Records what happens from now on; the function that is returned ends that, and returns the events. */
+/** Records what happens from now on; the function that is returned ends that, and returns the events, if this kind tells. */
 export async function traced(browser, kind) {
-  if (kind !== "chromium") return async () => [];
+  if (kind !== "chromium") return async () => null;
   const session = await browser.target().createCDPSession();
   await session.send("Tracing.start", { transferMode: "ReturnAsStream", traceConfig: { includedCategories: CATEGORIES } });
   return async () => {
@@ -28,6 +28,7 @@ export async function traced(browser, kind) {
  * coarse ticks, and of the clock's at most.
  */
 export function tasksOf(events) {
+  if (events === null) return [];
   const isPage = ({ name, args }) => name === "thread_name" && args.name === "CrRendererMain";
   const threadOf = ({ pid, tid }) => `${pid} ${tid}`;
   const pages = new Map(events.filter(isPage).map((event) => [threadOf(event), []]));
@@ -40,8 +41,10 @@ export function tasksOf(events) {
   return busiest.sort((a, b) => b - a);
 }
 
-/** Throws if a task of that page was long. */
+/** Throws if a task of that page was long, where the browser tells. */
 export function refuseLong(events) {
+  if (events === null) return;
   const [longest = 0] = tasksOf(events);
+  if (longest === 0) throw new Error("the browser told of no task that took any time");
   if (longest > TASK_MS_MAX) throw new Error(`a task took ${longest.toFixed(0)} ms`);
 }

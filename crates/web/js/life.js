@@ -11,6 +11,8 @@ import { Tabs } from "./tabs.js";
 
 /** How long until a store that does not open is tried again, in milliseconds. */
 const REOPEN_MS = 1_000;
+/** How often it tells how far a log is open, in milliseconds. */
+const TELL_MS = 50;
 
 export class Life {
   /** The node that documents and edits are of. */
@@ -114,19 +116,20 @@ export class Life {
   async #make({ profile, rows, store = null, tabs = null }, settings, tell = () => {}) {
     const opening = new NodeOpening(JSON.stringify(settings), profile, rows);
     try {
-      for (let told = 0; ; ) {
-        if (this.#ended.signal.aborted) throw coded("left", "the mesh was left while its log was opened");
+      for (let told = performance.now() - TELL_MS; ; ) {
+        this.#ended.signal.throwIfAborted();
         if (opening.advance()) break;
         await turn();
         const known = opening.operations();
-        if (known === told) continue;
+        if (known === 0 || performance.now() < told + TELL_MS) continue;
         tell({ type: "progress", shown: 0, known });
-        told = known;
+        told = performance.now();
         // Who listens took a while, perhaps.
         await turn();
       }
     } catch (error) {
-      opening.free();
+      // One that panicked cannot be freed any more.
+      if (!(error instanceof WebAssembly.RuntimeError)) opening.free();
       throw error;
     }
     const node = new WebNode(opening, store, tabs, (batch) => this.#heard(node, JSON.parse(batch)));
@@ -222,11 +225,13 @@ export class Life {
 
   async #reopened() {
     for (;;) {
+      let store = null;
       try {
-        const store = await Store.open(this.#name);
+        store = await Store.open(this.#name);
         return { store, ...(await store.load()) };
       } catch (error) {
-        if (error.code === "storage-newer" || this.#ended.signal.aborted) throw error;
+        store?.close();
+        if (["storage-newer", "storage-unusable"].includes(error.code) || this.#ended.signal.aborted) throw error;
         this.node.stalled(`${error.message}; it is tried again until it works`);
         await new Promise((resolve) => setTimeout(resolve, REOPEN_MS));
       }
@@ -271,14 +276,18 @@ export class Life {
 
   /** The page goes away: says goodbye while there is time. */
   depart() {
-    // Who is not here yet does not come any more.
-    if (!this.node) this.#ended.abort();
     this.node?.depart();
     this.#successor?.node.depart();
+    // Who is not here yet does not come any more.
+    this.#abort();
+  }
+
+  #abort() {
+    this.#ended.abort(coded("left", "the mesh was left before this tab was a member"));
   }
 
   end() {
-    this.#ended.abort();
+    this.#abort();
     this.#successor?.done();
     const present = { node: this.node, tabs: this.#tabs, store: this.#store };
     for (const { node, tabs, store } of [present, this.#successor ?? {}]) {

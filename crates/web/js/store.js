@@ -63,7 +63,7 @@ async function read(table, take) {
 }
 
 /**
- * Makes writes durable in their order. What waits while a transaction is under way becomes the next one.
+ * Makes writes durable in their order. What waits while a transaction is under way becomes the next ones.
  *
  * A write is answered when its transaction has completed, with strict durability: when the browser has handed it to
  * the disk. A transaction that fails is tried again until it works; nothing is dropped.

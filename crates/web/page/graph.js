@@ -8,6 +8,8 @@ const MARGIN = { x: 74, y: 48 };
 /** How long an operation takes to cross a link of the drawing, in milliseconds: slow enough to be seen. */
 const TRAVEL_MS = 700;
 const TRAVELLERS_MAX = 24;
+/** Ways of which it is known when the last one left: to everybody, and back. */
+const WAYS_MAX = 48;
 /** On a way on which many travel, one leaves so often, in milliseconds. */
 const DEPARTURES_MS = 150;
 const MEMBERS_MAX = 24;
@@ -136,7 +138,7 @@ function send(from, to, author) {
 function departs(way) {
   const now = performance.now();
   if (now - (departures.get(way) ?? -Infinity) < DEPARTURES_MS) return false;
-  if (departures.size >= TRAVELLERS_MAX) departures.clear();
+  if (departures.size >= WAYS_MAX) departures.clear();
   departures.set(way, now);
   return true;
 }

@@ -63,7 +63,7 @@ impl Host {
             None => Keeper::Nobody,
         };
         let (session, slice) = (newcomer.session, newcomer.slice.clone());
-        let progress = Progress::after(newcomer.paused);
+        let progress = Progress::after(newcomer.paused && newcomer.operations() > 0);
         let (stage, member) = newcomer.begin()?;
         let host = Rc::new_cyclic(|this: &Weak<Self>| {
             let calls = |action: fn(&Self)| {

@@ -23,7 +23,8 @@ pub(crate) fn of(mesh: &Mesh, membership: &Membership, role: &str, stalled: Opti
                 LinkState::Attempting(stage) => stage.to_string(),
             };
             json!({
-                "session": link.session, "node": link.node, "name": name(&link.session).map(|member| &member.name), "stage": stage,
+                "session": link.session, "node": link.node, "stage": stage,
+                "name": name(&link.session).map(|member| &member.name),
                 "rttMs": link.rtt_us.map(|us| us as f64 / 1000.0), "queuedBytes": link.queued_bytes,
                 "sentBytes": link.traffic.bytes_sent, "receivedBytes": link.traffic.bytes_received,
             })
