@@ -1,9 +1,9 @@
 // When views are drawn: soon after something has changed, and never so much that the page cannot follow its person.
 
 /** What is drawn in one frame, in milliseconds: a view that comes later waits for the next one. */
-const FRAME_MS = 4;
+const FRAME_MS = 1;
 /** After a frame the page rests for so many times as long as drawing it took, layout and paint included. */
-const REST = 9;
+const REST = 5;
 
 /** Returns what asks for all views to be drawn again, as often as one likes: each is drawn at most once a frame. */
 export function drawing(views) {
