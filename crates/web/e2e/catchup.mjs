@@ -69,13 +69,15 @@ const shown = (tab) => () => tab.run(() => globalThis.mesh.status().shown);
 
 export async function catchUp(kind, says) {
   const count = OPERATIONS.toLocaleString("en");
-  says(`${count} operations come to a fresh tab: it goes on answering, and shows how far it is`);
+  says(`${count} operations come to a fresh tab: no task is long (of Firefox nobody knows), and it shows how far it is`);
   const hub = await startHub();
   const native = await startNode("native", hub.address, ROOM);
   const browser = await startBrowser(kind);
   const author = await written(browser, hub.address, native);
+  const arrival = await traced(browser, kind);
   const tab = await openTab(browser, "fresh", hub.address, ROOM, watch);
   await until("all are shown", shown(tab), OPERATIONS + 1, PATIENCE_MS);
+  refuseLong(await arrival());
   await until("the bar is gone", () => tab.page.$eval("#catching-up", ({ hidden }) => hidden), true);
   const seen = await tab.run(() => globalThis.seen);
   const growing = seen.bars.every((value, at) => at === 0 || value > seen.bars[at - 1]);
